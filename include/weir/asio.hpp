@@ -1,0 +1,6 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+/// Everything of weir that needs the headers of Boost and nothing to link: async and http, and all of `weir/weir.hpp`.
+
+#include <weir/weir.hpp>

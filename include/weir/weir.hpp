@@ -1,0 +1,16 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+/// Everything that needs only the standard library. `weir/asio.hpp` adds what needs Boost's headers.
+
+#include <weir/version.hpp>
+
+#include <weir/core/admission.hpp>
+#include <weir/core/attempt.hpp>
+#include <weir/core/endpoint.hpp>
+#include <weir/core/errc.hpp>
+#include <weir/core/gate.hpp>
+#include <weir/core/outcome.hpp>
+#include <weir/core/random.hpp>
+#include <weir/core/result.hpp>
+#include <weir/core/time.hpp>
