@@ -1,0 +1,226 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/core/time.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
+#include <boost/intrusive/set.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+
+namespace weir {
+
+namespace asio = boost::asio;
+
+/// All waits of weir in one execution context, behind one Asio timer. It is also the one place where weir's
+/// asynchronous code gets the time, so a context whose queue runs on a virtual clock makes that code run in virtual time,
+/// unchanged (testing/virtual_time.hpp).
+///
+/// Why not an Asio timer for each wait: arming and cancelling one costs more than everything else weir does around a
+/// call. Here a wait is a node in a tree. The Asio timer is armed for the earliest node but looks again at least every
+/// `look_again`, so a deadline that is met costs two tree operations and no timer, and an idle context's `run()`
+/// returns within that time. Waits still end on time, not on a tick.
+///
+/// Threads: any member from any thread.   Cost: a short lock; no allocation.
+class timer_queue : public asio::execution_context::service {
+public:
+    using key_type = timer_queue;
+    static inline asio::execution_context::id id;
+
+    static constexpr duration look_again = std::chrono::milliseconds(10);
+
+    using tree_hook = boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>>;
+    using group_hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+    /// A wait. Its owner keeps it alive from `insert` until `remove` said true, or one of the hooks was called.
+    /// A hook is called once, by whoever runs the queue, and must not block or throw: it posts.
+    class node : public tree_hook, public group_hook {
+    public:
+        [[nodiscard]] time_point expiry() const noexcept { return expiry_; }
+
+    protected:
+        node() = default;
+        node(node const&) = delete;
+        node& operator=(node const&) = delete;
+        ~node() = default;
+
+    private:
+        friend class timer_queue;
+        virtual void expired() noexcept = 0;    ///< the time has come
+        virtual void abandoned() noexcept = 0;  ///< the context is going down: let go, call nobody
+
+        time_point expiry_{};
+        bool queued_ = false;
+    };
+
+    /// Waits that belong together. Guarded by the queue; empty before it is destroyed.
+    using group = boost::intrusive::list<node, boost::intrusive::constant_time_size<false>>;
+
+    explicit timer_queue(asio::execution_context& context) : service(context) {}
+
+    /// The queue of `executor`'s context.
+    template <class Executor>
+    [[nodiscard]] static timer_queue& of(Executor const& executor)
+    {
+        return asio::use_service<timer_queue>(asio::query(executor, asio::execution::context));
+    }
+
+    [[nodiscard]] time_point now() const noexcept
+    {
+        return virtual_ ? time_point(duration(virtual_now_.load(std::memory_order_relaxed))) : steady_clock::now();
+    }
+
+    /// Waits until `at`. `executor` belongs to this context: the first one drives the queue's Asio timer.
+    /// Precondition: `n` is not waiting.
+    template <class Executor>
+    void insert(node& n, time_point at, Executor const& executor, group* members = nullptr)
+    {
+        std::lock_guard const lock(mutex_);
+        if (members) members->push_back(n);
+        n.expiry_ = at;
+        n.queued_ = true;
+        nodes_.insert(n);
+        if (virtual_ || (armed_ && armed_for_ <= at)) return;
+        if (!timer_) timer_.emplace(asio::any_io_executor(executor));
+        arm();
+    }
+
+    /// True: `n` was waiting, and no hook will be called. False: a hook was or is being called.
+    bool remove(node& n) noexcept
+    {
+        std::lock_guard const lock(mutex_);
+        if (!n.queued_) return false;
+        take(n);
+        return true;
+    }
+
+    /// Takes one wait of `members` out of the queue; null when none is left.
+    [[nodiscard]] node* remove_one(group& members) noexcept
+    {
+        std::lock_guard const lock(mutex_);
+        if (members.empty()) return nullptr;
+        auto& n = members.front();
+        take(n);
+        return &n;
+    }
+
+    /// Waits in the queue.
+    [[nodiscard]] std::size_t size() const
+    {
+        std::lock_guard const lock(mutex_);
+        return nodes_.size();
+    }
+
+    /// From now on this context's time stands still at `start` until `advance` moves it.
+    /// Precondition: nothing waits yet.
+    void use_virtual_time(time_point start) noexcept
+    {
+        virtual_now_.store(start.time_since_epoch().count(), std::memory_order_relaxed);
+        virtual_ = true;
+    }
+
+    /// Virtual time only: the earliest wait's end, or `never`.
+    [[nodiscard]] time_point next_expiry() const
+    {
+        std::lock_guard const lock(mutex_);
+        return nodes_.empty() ? never : nodes_.begin()->expiry_;
+    }
+
+    /// Virtual time only: moves the clock to `to` and ends the first wait due by then. False: nothing was due.
+    bool advance(time_point to)
+    {
+        node* due = nullptr;
+        {
+            std::lock_guard const lock(mutex_);
+            if (to > now()) virtual_now_.store(to.time_since_epoch().count(), std::memory_order_relaxed);
+            if (!nodes_.empty() && nodes_.begin()->expiry_ <= to) take(*(due = &*nodes_.begin()));
+        }
+        if (due) due->expired();
+        return due != nullptr;
+    }
+
+private:
+    struct earlier {
+        bool operator()(node const& a, node const& b) const noexcept { return a.expiry_ < b.expiry_; }
+    };
+    // A multiset keeps equal instants in order of arrival.
+    using nodes = boost::intrusive::multiset<node, boost::intrusive::compare<earlier>>;
+
+    void take(node& n) noexcept
+    {
+        nodes_.erase(nodes_.iterator_to(n));
+        static_cast<group_hook&>(n).unlink();
+        n.queued_ = false;
+    }
+
+    // Under the lock, with a node queued. Re-arming cancels the wait before; its handler finds another epoch and leaves.
+    void arm()
+    {
+        armed_ = true;
+        armed_for_ = std::min(nodes_.begin()->expiry_, later(steady_clock::now(), look_again));
+        timer_->expires_at(armed_for_);
+        timer_->async_wait([this, epoch = ++epoch_](boost::system::error_code ec) {
+            if (!ec) tick(epoch);
+        });
+    }
+
+    void tick(std::uint64_t epoch)
+    {
+        auto const now = steady_clock::now();
+        std::unique_lock lock(mutex_);
+        if (epoch != epoch_) return;
+        while (!nodes_.empty() && nodes_.begin()->expiry_ <= now) {
+            auto& due = *nodes_.begin();
+            take(due);
+            lock.unlock();
+            due.expired();
+            lock.lock();
+            if (epoch != epoch_) return;  // an insertion meanwhile armed again, and that tick goes on from here
+        }
+        armed_ = false;
+        if (!nodes_.empty()) arm();
+    }
+
+    void shutdown() noexcept override
+    {
+        std::unique_lock lock(mutex_);
+        ++epoch_;
+        armed_ = true;  // nothing arms any more
+        armed_for_ = time_point::min();
+        timer_.reset();
+        while (!nodes_.empty()) {
+            auto& n = *nodes_.begin();
+            take(n);
+            lock.unlock();
+            n.abandoned();
+            lock.lock();
+        }
+    }
+
+    mutable std::mutex mutex_;
+    nodes nodes_;
+    std::optional<asio::steady_timer> timer_;
+    time_point armed_for_{};
+    std::uint64_t epoch_ = 0;
+    bool armed_ = false;
+    bool virtual_ = false;
+    std::atomic<duration::rep> virtual_now_{0};
+};
+
+/// The time in `executor`'s context: steady time, or virtual time under test.
+template <class Executor>
+[[nodiscard]] time_point now(Executor const& executor)
+{
+    return timer_queue::of(executor).now();
+}
+
+}  // namespace weir

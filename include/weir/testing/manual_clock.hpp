@@ -1,0 +1,43 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/core/time.hpp>
+
+#include <atomic>
+#include <memory>
+
+namespace weir::testing {
+
+/// A clock that stands still until it is told to move. Copies share the time, so hand one to a policy and keep one.
+/// `sleep_until` moves the clock: a blocking call under test waits for hours in no time.
+///
+///   weir::testing::manual_clock clock;
+///   weir::basic_token_bucket bucket({.rate = weir::per_second(10), .burst = 1}, clock);
+///   clock.advance(100ms);
+///
+/// Threads: any.   Seen in: examples/15_test_with_manual_clock.cpp
+class manual_clock {
+public:
+    /// Starts an hour after the epoch, so that "a minute ago" is an instant too.
+    explicit manual_clock(time_point start = time_point(std::chrono::hours(1)))
+        : time_(std::make_shared<std::atomic<duration::rep>>(start.time_since_epoch().count()))
+    {
+    }
+
+    [[nodiscard]] time_point now() const noexcept { return time_point(duration(time_->load())); }
+
+    void advance(duration d) noexcept { set(later(now(), d)); }
+
+    /// Any instant, earlier ones too: what happens to your code when a clock jumps?
+    void set(time_point t) noexcept { time_->store(t.time_since_epoch().count()); }
+
+    void sleep_until(time_point t) const noexcept
+    {
+        if (t > now()) time_->store(t.time_since_epoch().count());
+    }
+
+private:
+    std::shared_ptr<std::atomic<duration::rep>> time_;
+};
+
+}  // namespace weir::testing
