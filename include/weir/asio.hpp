@@ -3,4 +3,6 @@
 
 /// Everything of weir that needs the headers of Boost and nothing to link: async and http, and all of `weir/weir.hpp`.
 
+#include <weir/async/timer.hpp>
+#include <weir/async/timer_queue.hpp>
 #include <weir/weir.hpp>

@@ -7,6 +7,7 @@
 
 #include <weir/core/admission.hpp>
 #include <weir/core/attempt.hpp>
+#include <weir/core/bad_option.hpp>
 #include <weir/core/endpoint.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/gate.hpp>
@@ -14,3 +15,7 @@
 #include <weir/core/random.hpp>
 #include <weir/core/result.hpp>
 #include <weir/core/time.hpp>
+#include <weir/retry/backoff.hpp>
+#include <weir/retry/retry.hpp>
+#include <weir/retry/retry_after.hpp>
+#include <weir/retry/retry_budget.hpp>
