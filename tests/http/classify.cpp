@@ -1,0 +1,99 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <weir/http/classify.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace std::chrono_literals;
+using weir::errc;
+using weir::outcome;
+using weir::http::classifier;
+using weir::http::verb;
+
+namespace {
+
+weir::http::response answer(unsigned status)
+{
+    weir::http::response r;
+    r.result(status);
+    return r;
+}
+
+classifier const get{verb::get}, post{verb::post};
+
+}  // namespace
+
+TEST_CASE("classify: up to 499 the peer is well, except for 408 and 429")
+{
+    for (unsigned s = 100; s < 500; ++s) {
+        CAPTURE(s);
+        CHECK(get(answer(s)).ok() == (s != 408 && s != 429));
+        CHECK(post(answer(s)).ok() == (s != 408 && s != 429));
+    }
+}
+
+TEST_CASE("classify: 5xx is a failure, and those that pass are worth another try for idempotent methods")
+{
+    for (unsigned s = 500; s < 600; ++s) {
+        CAPTURE(s);
+        CHECK(get(answer(s)).failed());
+        CHECK(get(answer(s)).transient == (s == 500 || s == 502 || s == 503 || s == 504));
+        CHECK(post(answer(s)).failed());
+        CHECK_FALSE(post(answer(s)).transient);
+        CHECK(classifier::every_request_is_repeatable()(answer(s)).transient == get(answer(s)).transient);
+    }
+    CHECK(get(answer(408)).transient);
+    CHECK_FALSE(post(answer(408)).transient);
+    CHECK(get(answer(429)).transient);
+    CHECK(post(answer(429)).transient);
+}
+
+TEST_CASE("classify: which methods may be repeated is what RFC 9110 says")
+{
+    for (auto const m : {verb::get, verb::head, verb::put, verb::delete_, verb::options, verb::trace})
+        CHECK(classifier(m)(answer(503)).transient);
+    for (auto const m : {verb::post, verb::patch, verb::connect, verb::unknown, verb::propfind})
+        CHECK_FALSE(classifier(m)(answer(503)).transient);
+}
+
+TEST_CASE("classify: Retry-After is read on failures, as seconds and as a date, and garbage is no wish")
+{
+    auto r = answer(503);
+    CHECK_FALSE(get(r).retry_after);
+    r.set(weir::http::field::retry_after, "7");
+    CHECK(get(r).retry_after == 7s);
+    CHECK(post(r).retry_after == 7s);
+    r.set(weir::http::field::retry_after, "Sun, 06 Nov 1994 08:49:37 GMT");
+    CHECK(get(r).retry_after == 0s);
+    r.set(weir::http::field::retry_after, "soon");
+    CHECK_FALSE(get(r).retry_after);
+}
+
+TEST_CASE("classify: no answer is a failure, transient where the work was surely not done or may be done twice")
+{
+    auto const make = [](auto e) { return std::error_code(boost::system::error_code(e)); };
+    auto const reset = make(boost::asio::error::connection_reset);
+    auto const refused = make(boost::asio::error::connection_refused);
+    CHECK(get(reset).failed());
+    CHECK(get(reset).transient);
+    CHECK(post(reset).failed());
+    CHECK_FALSE(post(reset).transient);
+    CHECK(post(refused).transient);
+    CHECK(get(make_error_code(errc::attempt_timed_out)).transient);
+    CHECK_FALSE(post(make_error_code(errc::attempt_timed_out)).transient);
+    CHECK_FALSE(post(make_error_code(errc::connection_closed)).transient);
+    CHECK(post(make_error_code(errc::too_many_calls)).transient);
+    CHECK(get(make_error_code(errc::bad_response)).failed());
+    CHECK_FALSE(get(make_error_code(errc::bad_response)).transient);
+    CHECK(get(std::error_code{}).ok());
+}
+
+static_assert(!std::is_invocable_v<classifier, std::exception_ptr>, "exceptions are left to the pipeline");
+
+TEST_CASE("classify: what the caller did says nothing of the peer")
+{
+    auto const cancelled = std::error_code(boost::system::error_code(boost::asio::error::operation_aborted));
+    for (auto const& code : {cancelled, make_error_code(errc::stopped), make_error_code(errc::bad_request)})
+        CHECK(get(code).what == outcome::kind::ignored);
+}
