@@ -1,0 +1,306 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/async/attempt_result.hpp>
+#include <weir/async/timer_queue.hpp>
+#include <weir/call/pipeline.hpp>
+
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/system_executor.hpp>
+
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace weir {
+
+/// Runs `op` through `guarded` and completes with its result, the last real error, or the refusal.
+///
+///   order o = co_await guarded.async_call(
+///       [&](weir::attempt const& a) { return client.async_get(a, "/orders/42", asio::deferred); }, asio::use_awaitable);
+///
+/// `op` is called once per attempt, on the call's executor, with `attempt const&` (valid until that attempt has ended).
+/// It returns a deferred Asio operation `void(error_code, T...)`, or an `asio::awaitable<T>`.
+///
+/// Signature:    void(boost::system::error_code, T...) for a deferred operation (what `op` itself throws becomes its
+///               code, or errc::operation_threw); void(std::exception_ptr, T) for an awaitable, whose own exceptions
+///               reach the caller, and where a refusal is a boost::system::system_error. T are default constructed when
+///               there is no result.
+/// Fails:        the last attempt's own error, untouched; errc::attempt_timed_out, errc::deadline_exceeded; a gate's
+///               refusal (condition::rejected); asio::error::operation_aborted when the caller cancelled.
+/// Cancellation: all types. A wait ends at once and whatever it held is given back; an attempt in flight gets the same
+///               type, and if it completes all the same, its result is delivered. A timeout cancels with `terminal`.
+///               The call ends when its attempts have: one that ignores cancellation makes it late, and keeps its slot.
+/// Executor:     the handler's associated executor, or `executor`; one of them is needed. Everything of one call runs
+///               there, one thing at a time: on a context with several threads it must be a strand, as for any Asio
+///               operation with parallel parts. The pipeline and its gates may be shared by any number of strands.
+/// Completion:   once, never inside this function; handler destroyed uncalled if the context goes down first.
+/// Lifetimes:    pipeline and lvalue gates until completion; `op` is moved in.
+/// Cost:         one allocation, from the handler's associated allocator; time comes from the executor's context.
+/// Seen in: examples/05_guard_any_async_operation.cpp
+template <class Executor, class... Stages, class Op, class Token>
+auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op, Token&& token);
+
+namespace detail {
+
+template <class Pipeline, class Op, class Handler, class Executor>
+class async_call_op final : public timer_queue::node,
+                            public std::enable_shared_from_this<async_call_op<Pipeline, Op, Handler, Executor>> {
+    using machine_type = machine<Pipeline>;
+    using verb = typename machine_type::verb;
+    using verdict = typename machine_type::verdict;
+    using result = attempt_result<Op>;
+    using values = typename result::values;
+
+public:
+    using executor_type = asio::associated_executor_t<Handler, Executor>;
+    using allocator_type = asio::associated_allocator_t<Handler>;
+    using pointer = std::shared_ptr<async_call_op>;
+
+    async_call_op(Pipeline& p, Op&& op, Handler&& handler, Executor const& executor)
+        : pipeline_(p),
+          machine_(p),
+          op_(std::move(op)),
+          handler_(std::move(handler)),
+          executor_(asio::get_associated_executor(handler_, executor)),
+          allocator_(asio::get_associated_allocator(handler_)),
+          work_(executor_),
+          queue_(timer_queue::of(executor_))
+    {
+    }
+
+    static void start(pointer self)
+    {
+        if (auto slot = asio::get_associated_cancellation_slot(self->handler_); slot.is_connected())
+            slot.assign([weak = self->weak_from_this()](asio::cancellation_type type) {
+                if (auto alive = weak.lock()) cancel(std::move(alive), type);
+            });
+        auto& op = *self;
+        run(std::move(self), context::initiating, [&op] { op.machine_.start(op.queue_.now()); });
+    }
+
+private:
+    // Where an event comes from decides how the call may complete: by an upcall from a handler of ours, by a post from
+    // inside somebody else's function.
+    enum class context : bool { handler, initiating };
+
+    /// The completion handler of one attempt.
+    struct attempt_handler {
+        using executor_type = async_call_op::executor_type;
+        using allocator_type = async_call_op::allocator_type;
+        using cancellation_slot_type = asio::cancellation_slot;
+
+        pointer self;
+        std::size_t slot;
+
+        [[nodiscard]] executor_type get_executor() const noexcept { return self->executor_; }
+        [[nodiscard]] allocator_type get_allocator() const noexcept { return self->allocator_; }
+        [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return self->stop_.slot(); }
+
+        template <class... Args>
+        void operator()(Args&&... args)
+        {
+            auto& op = *self;
+            auto const index = slot;
+            values latest(std::forward<Args>(args)...);
+            run(std::move(self), context::handler, [&] {
+                auto const o = result::classify(op.pipeline_, latest);
+                if (op.machine_.finished(index, o, op.queue_.now(), thread_random())) op.kept_.emplace(std::move(latest));
+            });
+        }
+    };
+
+    /// Lets `event` happen, then does what the machine says. One event at a time: an operation that completes inside its
+    /// own initiation, against Asio's rules, finds the loop running and leaves the rest to it.
+    template <class Event>
+    static void run(pointer self, context from, Event event)
+    {
+        auto& op = *self;
+        if (op.ended_) return;
+        auto const nested = std::exchange(op.running_, true);
+        try {
+            event();
+            if (nested) return;
+            while (op.obey(self)) {}
+        } catch (...) {
+            // A gate or a classifier threw. Tokens are settled; the caller learns what happened.
+            op.machine_.abandon();
+            op.stop_.emit(asio::cancellation_type::terminal);
+            op.failed_ = std::current_exception();
+            op.done_ = true;
+        }
+        op.running_ = false;
+        if (op.done_) end(std::move(self), from);
+    }
+
+    /// One step. False: nothing more to do now.
+    bool obey(pointer const& self)
+    {
+        auto const step = machine_.next(queue_.now(), thread_random());
+        switch (step.what) {
+            case verb::send: send(self, step.slot); return true;
+            case verb::cancel: stop_.emit(std::exchange(stop_type_, asio::cancellation_type::terminal)); return true;
+            case verb::wait: wait(self, step.until); return false;
+            case verb::done: done_ = true; return false;
+        }
+        return false;
+    }
+
+    void send(pointer const& self, std::size_t slot)
+    {
+        // An operation that throws instead of starting has ended, with what it threw.
+        try {
+            result::initiate(op_, machine_.attempt_in(slot), executor_, attempt_handler{self, slot});
+        } catch (...) {
+            values latest = result::thrown(std::current_exception());
+            auto const o = result::classify(pipeline_, latest);
+            if (machine_.finished(slot, o, queue_.now(), thread_random())) kept_.emplace(std::move(latest));
+        }
+    }
+
+    static void cancel(pointer self, asio::cancellation_type type)
+    {
+        auto& op = *self;
+        run(std::move(self), context::initiating, [&op, type] {
+            op.stop_type_ = type;
+            op.machine_.cancel();
+        });
+    }
+
+    // The node of this call in the timer queue. While it waits, and until its hook's handler has run, `waiting_` keeps the
+    // call alive; `armed_` is the strand's own view and stays true until then.
+    void wait(pointer const& self, time_point until)
+    {
+        if (armed_) {
+            if (until == this->expiry() || !queue_.remove(*this)) return;  // it stands already, or is coming
+            disarmed();
+        }
+        if (until == never) return;
+        armed_ = true;
+        waiting_ = self;
+        queue_.insert(*this, until, executor_);
+    }
+
+    void disarmed() noexcept
+    {
+        armed_ = false;
+        waiting_.reset();
+    }
+
+    void expired() noexcept override
+    {
+        auto self = std::move(waiting_);
+        auto const& executor = self->executor_;
+        asio::post(executor, expiry_handler{std::move(self)});
+    }
+
+    void abandoned() noexcept override { auto const self = std::move(waiting_); }
+
+    struct expiry_handler {
+        using executor_type = async_call_op::executor_type;
+        using allocator_type = async_call_op::allocator_type;
+        pointer self;
+
+        [[nodiscard]] executor_type get_executor() const noexcept { return self->executor_; }
+        [[nodiscard]] allocator_type get_allocator() const noexcept { return self->allocator_; }
+
+        void operator()()
+        {
+            auto& op = *self;
+            op.armed_ = false;
+            run(std::move(self), context::handler, [] {});
+        }
+    };
+
+    [[nodiscard]] values take_result()
+    {
+        if (failed_) return result::thrown(std::move(failed_));
+        switch (machine_.how_it_ended()) {
+            case verdict::timed_out: return result::error(machine_.code());
+            case verdict::refused: return result::error(machine_.refusal().code);
+            case verdict::cancelled: return result::error(asio::error::operation_aborted);
+            default: return std::move(*kept_);
+        }
+    }
+
+    static void end(pointer self, context from)
+    {
+        auto& op = *self;
+        op.ended_ = true;
+        if (auto slot = asio::get_associated_cancellation_slot(op.handler_); slot.is_connected()) slot.clear();
+        if (op.armed_ && op.queue_.remove(op)) op.disarmed();
+        auto const executor = op.executor_;
+        auto const work = std::move(op.work_);
+        auto complete = [handler = std::move(op.handler_), outcome = op.take_result()]() mutable {
+            std::apply(std::move(handler), std::move(outcome));
+        };
+        self.reset();  // memory goes back before the upcall
+        if (from == context::handler) return complete();
+        asio::post(executor, std::move(complete));
+    }
+
+    Pipeline& pipeline_;
+    machine_type machine_;
+    Op op_;
+    Handler handler_;
+    executor_type const executor_;    // constant, for they are read from the timer queue's thread too
+    allocator_type const allocator_;
+    asio::executor_work_guard<executor_type> work_;
+    timer_queue& queue_;
+    asio::cancellation_signal stop_;
+    asio::cancellation_type stop_type_ = asio::cancellation_type::terminal;
+    std::optional<values> kept_;
+    std::exception_ptr failed_;
+    pointer waiting_;
+    bool armed_ = false;
+    bool running_ = false;
+    bool done_ = false;
+    bool ended_ = false;
+};
+
+}  // namespace detail
+
+template <class Executor, class... Stages, class Op, class Token>
+auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op, Token&& token)
+{
+    using op_type = std::decay_t<Op>;
+    static_assert(std::invocable<op_type&, attempt const&>,
+                  "weir::async_call: the operation takes a weir::attempt const&");
+    return asio::async_initiate<Token, typename detail::attempt_result<op_type>::signature>(
+        [executor, &guarded](auto handler, op_type o) {
+            using handler_type = decltype(handler);
+            using operation = detail::async_call_op<pipeline<Stages...>, op_type, handler_type, Executor>;
+            static_assert(!std::is_same_v<typename operation::executor_type, asio::system_executor>,
+                          "weir::async_call: no executor. Pass one first, async_call(executor, op, token), or bind one to "
+                          "the token with asio::bind_executor");
+            auto const allocator = asio::get_associated_allocator(handler);
+            operation::start(
+                std::allocate_shared<operation>(allocator, guarded, std::move(o), std::move(handler), executor));
+        },
+        token, std::forward<Op>(op));
+}
+
+template <class... Stages>
+template <class... Args>
+auto pipeline<Stages...>::async_call(Args&&... args)
+{
+    static_assert(sizeof...(Args) == 2 || sizeof...(Args) == 3, "weir: async_call([executor,] operation, completion_token)");
+    if constexpr (sizeof...(Args) == 2) {
+        return [this]<class Op, class Token>(Op&& op, Token&& token) {
+            return weir::async_call(asio::system_executor(), *this, std::forward<Op>(op), std::forward<Token>(token));
+        }(std::forward<Args>(args)...);
+    } else {
+        return [this]<class Ex, class Op, class Token>(Ex const& executor, Op&& op, Token&& token) {
+            return weir::async_call(executor, *this, std::forward<Op>(op), std::forward<Token>(token));
+        }(std::forward<Args>(args)...);
+    }
+}
+
+}  // namespace weir

@@ -1,0 +1,492 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/call/stages.hpp>
+#include <weir/core/attempt.hpp>
+#include <weir/core/random.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+namespace weir {
+
+/// One call through a pipeline, decided and not driven: it does no I/O, reads no clock, waits for nobody. A driver asks
+/// `next` what to do and does it, until that is `wait` or `done`, and tells what happened:
+///
+///   machine.start(now);
+///   for (;;) switch (auto const step = machine.next(now, random); step.what) {
+///       case verb::send:    // begin the operation with attempt_in(step.slot); when it ends: finished(step.slot, ...)
+///       case verb::cancel:  // cancel the operation in step.slot; it still ends, and then: finished(step.slot, ...)
+///       case verb::wait:    // come back at step.until, or when something has happened before
+///       case verb::done:    // deliver what how_it_ended() says
+///   }
+///
+/// Blocking `call` and `async_call` are such loops; tests step it by hand. Up to `InFlight` attempts may be in flight, each
+/// in a slot; the first success wins and the others are cancelled. `done` comes only when every slot has ended, so
+/// nothing of the call is left behind.
+///
+/// Threads: one at a time.   Throws: what a gate's `admit` throws; tokens taken before are given back.
+/// Cost:    no allocation; the gates' own.
+template <class Pipeline, std::size_t InFlight = 1>
+class machine {
+public:
+    enum class verb : std::uint8_t { send, cancel, wait, done };
+
+    struct step {
+        verb what;
+        std::size_t slot = 0;
+        time_point until = never;
+    };
+
+    /// Whose word the caller gets.
+    enum class verdict : std::uint8_t {
+        none,       ///< not decided
+        answered,   ///< the result of the last attempt for which `finished` returned true
+        timed_out,  ///< no result; `code()` says which limit it was
+        refused,    ///< no result; `refusal()` says by whom
+        cancelled,  ///< by the caller
+    };
+
+    explicit machine(Pipeline& p) noexcept : pipeline_(p) {}
+    machine(machine const&) = delete;
+    machine& operator=(machine const&) = delete;
+    ~machine() { abandon(); }
+
+    /// Asks the gates left of retry. Once, first.
+    void start(time_point now);
+
+    [[nodiscard]] step next(time_point now, random_engine& random);
+
+    /// The attempt in `slot` ended at `now` as `o` says (its latency is filled in here). True: keep its result, for it
+    /// is the answer unless a later one replaces it. False: drop it.
+    [[nodiscard]] bool finished(std::size_t slot, outcome o, time_point now, random_engine& random);
+
+    /// The caller gives up: no attempt starts any more, those in flight are cancelled.
+    void cancel() noexcept;
+
+    /// Sends one more attempt at `at`, beside what is in flight: what a hedge asks for.
+    void launch_another(time_point at) noexcept { launch_at_ = std::min(launch_at_, at); }
+
+    [[nodiscard]] attempt const& attempt_in(std::size_t index) const noexcept { return slots_[index].what; }
+    [[nodiscard]] verdict how_it_ended() const noexcept { return verdict_; }
+    [[nodiscard]] errc code() const noexcept { return code_; }
+    [[nodiscard]] rejection const& refusal() const noexcept { return refusal_; }
+    [[nodiscard]] unsigned attempts() const noexcept { return sent_; }
+
+    /// Settles whatever is held, as for work whose ending nobody will learn. The destructor does it.
+    void abandon() noexcept;
+
+private:
+    template <class Stage>
+    static constexpr auto token_slot()
+    {
+        if constexpr (role_<Stage> == detail::role::balancer)
+            return std::optional<typename decltype(std::declval<Stage&>().pick(
+                time_point{}, std::declval<random_engine&>(), nullptr))::token_type>{};
+        else if constexpr (role_<Stage> == detail::role::gate)
+            return std::optional<typename decltype(std::declval<Stage&>().admit(time_point{}))::token_type>{};
+        else
+            return std::tuple<>{};
+    }
+    template <class Stage>
+    static constexpr detail::role role_ = detail::role_of<Stage>();
+
+    template <class... Stages>
+    static constexpr auto layout(detail::type_list<Stages...>)
+    {
+        return std::pair{std::array<detail::role, sizeof...(Stages)>{role_<Stages>...},
+                         std::type_identity<std::tuple<decltype(token_slot<Stages>())...>>{}};
+    }
+
+    static constexpr auto roles_ = layout(typename Pipeline::stages{}).first;
+    using tokens = typename decltype(layout(typename Pipeline::stages{}).second)::type;
+
+    static constexpr std::size_t retry_ = detail::find(roles_, detail::role::retry);
+    static constexpr std::size_t classify_ = detail::find(roles_, detail::role::classify);
+    static constexpr bool has_retry_ = retry_ != detail::nowhere;
+    // Without a retry rule there is one attempt, and every gate belongs to it.
+    static constexpr std::size_t first_per_attempt_ = has_retry_ ? retry_ : 0;
+
+    enum class phase : std::uint8_t {
+        idle,
+        held,      // admitted, and to be sent at hold_until
+        sent,
+        stopping,  // sent, and cancelled by us
+    };
+    enum class reason : std::uint8_t { none, timeout, deadline, superseded };
+
+    struct slot {
+        phase state = phase::idle;
+        reason why = reason::none;
+        attempt what;
+        time_point sent_at{};
+        time_point hold_until{};
+        tokens held;
+    };
+
+    template <class F>
+    static constexpr void each_stage(F&& f)
+    {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (f(std::integral_constant<std::size_t, I>{}), ...);
+        }(std::make_index_sequence<Pipeline::size>{});
+    }
+
+    /// Asks gates [First, Last) in order, until one refuses.
+    template <std::size_t First, std::size_t Last>
+    bool admit(tokens& held, time_point now, random_engine* random, time_point& start_at);
+    template <std::size_t I>
+    bool admit_one(tokens& held, time_point now, random_engine* random, time_point& start_at);
+
+    /// In reverse order. Null: not sent; the tokens give back. They are dead afterwards, but a lease still names its
+    /// endpoint.
+    template <std::size_t First, std::size_t Last>
+    void settle(tokens& held, outcome const* o, time_point now) noexcept;
+
+    [[nodiscard]] time_point attempt_limit(time_point now) noexcept;
+    void begin(slot& s, time_point now, random_engine& random);
+    void send(slot& s, time_point now);
+    void on_refused(time_point now, random_engine& random);
+    void try_again(outcome const& o, bool was_sent, time_point now, random_engine& random);
+    void drop_retry() noexcept;
+    void refuse(errc code, time_point retry_at, std::string_view who) noexcept { refusal_ = {code, retry_at, who}; }
+    void finish(time_point now) noexcept;
+
+    [[nodiscard]] retry const* rule() noexcept
+    {
+        if constexpr (has_retry_) return &pipeline_.template stage<retry_>();
+        else return nullptr;
+    }
+
+    template <class F>
+    void observers(F&& f) noexcept
+    {
+        each_stage([&](auto i) {
+            if constexpr (roles_[i] == detail::role::observe) f(pipeline_.template stage<i>());
+        });
+    }
+
+    Pipeline& pipeline_;
+    tokens per_call_;
+    std::array<slot, InFlight> slots_;
+    time_point started_{};
+    time_point call_deadline_ = never;
+    time_point launch_at_ = never;       // when the next attempt is due
+    duration previous_delay_{};
+    endpoint const* avoid_ = nullptr;    // where the last attempt went; its lease, in its slot, keeps it alive
+    outcome last_ = outcome::ignored();
+    rejection refusal_;
+    unsigned tries_ = 0;                 // attempts begun, refused ones included
+    unsigned sent_ = 0;
+    verdict verdict_ = verdict::none;
+    errc code_{};
+    bool paid_ = false;                  // the budget was charged for an attempt not yet sent
+    bool stopping_ = false;              // a success, or the caller's cancel: nothing new starts
+    bool cancelled_ = false;
+    bool running_ = false;
+};
+
+// Bodies
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::start(time_point now)
+{
+    assert(!running_ && tries_ == 0);
+    running_ = true;
+    started_ = now;
+    each_stage([&](auto i) {
+        if constexpr (roles_[i] == detail::role::deadline)
+            call_deadline_ = std::min(call_deadline_, later(now, pipeline_.template stage<i>().span()));
+    });
+    auto start_at = now;
+    if (!admit<0, first_per_attempt_>(per_call_, now, nullptr, start_at)) {
+        settle<0, first_per_attempt_>(per_call_, nullptr, now);
+        verdict_ = verdict::refused;
+        observers([&](auto& o) { o.refused(refusal_); });
+    } else {
+        launch_at_ = start_at;
+    }
+}
+
+template <class Pipeline, std::size_t InFlight>
+auto machine<Pipeline, InFlight>::next(time_point now, random_engine& random) -> step
+{
+    for (auto& s : slots_) {
+        if (s.state != phase::sent) continue;
+        if (stopping_) s.why = reason::superseded;
+        else if (now >= s.what.deadline()) s.why = now >= call_deadline_ ? reason::deadline : reason::timeout;
+        else continue;
+        s.state = phase::stopping;
+        return {verb::cancel, static_cast<std::size_t>(&s - slots_.data())};
+    }
+
+    for (;;) {
+        if (launch_at_ <= now) {
+            auto const free = std::find_if(slots_.begin(), slots_.end(), [](auto& s) { return s.state == phase::idle; });
+            if (free == slots_.end()) break;
+            launch_at_ = never;
+            begin(*free, now, random);  // may set launch_at_ again
+            continue;
+        }
+        auto const ripe = std::find_if(slots_.begin(), slots_.end(), [now](auto& s) {
+            return s.state == phase::held && s.hold_until <= now;
+        });
+        if (ripe == slots_.end()) break;
+        send(*ripe, now);
+        return {verb::send, static_cast<std::size_t>(ripe - slots_.begin())};
+    }
+
+    auto until = launch_at_;
+    bool idle = launch_at_ == never;
+    for (auto& s : slots_) {
+        idle = idle && s.state == phase::idle;
+        if (s.state == phase::sent) until = std::min(until, s.what.deadline());
+        if (s.state == phase::held) until = std::min(until, s.hold_until);
+    }
+    if (!idle) return {verb::wait, 0, until};
+    finish(now);
+    return {verb::done};
+}
+
+template <class Pipeline, std::size_t InFlight>
+bool machine<Pipeline, InFlight>::finished(std::size_t index, outcome o, time_point now, random_engine& random)
+{
+    auto& s = slots_[index];
+    assert(s.state == phase::sent || s.state == phase::stopping);
+    auto const why = s.why;
+    o.latency = between(s.sent_at, now);
+    // A result that came before the cancel took effect wins. Otherwise a timeout is the peer's failure, whatever the
+    // operation called it, and an attempt that we or the caller gave up says nothing of the peer.
+    if (!o.ok() && (why == reason::timeout || why == reason::deadline)) o = outcome::failure(o.latency);
+    if (!o.ok() && (why == reason::superseded || cancelled_)) o = outcome::ignored(o.latency);
+    settle<first_per_attempt_, Pipeline::size>(s.held, &o, now);
+    s.state = phase::idle;
+    s.why = reason::none;
+    observers([&](auto& obs) { obs.attempt_ended(s.what, o); });
+    if (auto const* r = rule(); r && r->budget() && o.ok()) r->budget()->deposit();
+
+    if (verdict_ == verdict::answered && last_.ok()) return false;  // another slot had won
+    if (!o.ok() && stopping_) return false;
+    last_ = o;
+    if (!o.ok() && why != reason::none) {
+        verdict_ = verdict::timed_out;
+        code_ = why == reason::deadline ? errc::deadline_exceeded : errc::attempt_timed_out;
+    } else {
+        verdict_ = verdict::answered;
+    }
+    if (o.failed()) {
+        try_again(o, true, now, random);
+    } else {
+        stopping_ = true;
+        drop_retry();
+    }
+    return verdict_ == verdict::answered;
+}
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::cancel() noexcept
+{
+    if (stopping_ || verdict_ == verdict::refused) return;
+    stopping_ = cancelled_ = true;
+    drop_retry();
+    for (auto& s : slots_) {
+        if (s.state != phase::held) continue;
+        settle<first_per_attempt_, Pipeline::size>(s.held, nullptr, {});
+        s.state = phase::idle;
+    }
+    verdict_ = verdict::cancelled;
+}
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::abandon() noexcept
+{
+    if (!running_) return;
+    auto const unknown = outcome::ignored();
+    for (auto& s : slots_) {
+        auto const was_sent = s.state == phase::sent || s.state == phase::stopping;
+        settle<first_per_attempt_, Pipeline::size>(s.held, was_sent ? &unknown : nullptr, started_);
+        s.state = phase::idle;
+    }
+    drop_retry();
+    settle<0, first_per_attempt_>(per_call_, sent_ > 0 ? &unknown : nullptr, started_);
+    running_ = false;
+}
+
+template <class Pipeline, std::size_t InFlight>
+template <std::size_t First, std::size_t Last>
+bool machine<Pipeline, InFlight>::admit(tokens& held, time_point now, random_engine* random, time_point& start_at)
+{
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return (admit_one<First + I>(held, now, random, start_at) && ...);
+    }(std::make_index_sequence<Last - First>{});
+}
+
+template <class Pipeline, std::size_t InFlight>
+template <std::size_t I>
+bool machine<Pipeline, InFlight>::admit_one([[maybe_unused]] tokens& held, [[maybe_unused]] time_point now,
+                                            [[maybe_unused]] random_engine* random, [[maybe_unused]] time_point& start_at)
+{
+    if constexpr (roles_[I] == detail::role::gate || roles_[I] == detail::role::balancer) {
+        auto answer = [&] {
+            if constexpr (roles_[I] == detail::role::balancer) return pipeline_.template stage<I>().pick(now, *random, avoid_);
+            else return pipeline_.template stage<I>().admit(now);
+        }();
+        if (!answer) {
+            refusal_ = answer.refused();
+            return false;
+        }
+        if constexpr (requires { answer->start_at(); }) start_at = std::max(start_at, answer->start_at());
+        std::get<I>(held).emplace(*std::move(answer));
+    }
+    return true;
+}
+
+template <class Pipeline, std::size_t InFlight>
+template <std::size_t First, std::size_t Last>
+void machine<Pipeline, InFlight>::settle(tokens& held, outcome const* o, time_point now) noexcept
+{
+    auto const one = [&](auto i) {
+        if constexpr (roles_[i] == detail::role::gate || roles_[i] == detail::role::balancer) {
+            auto& t = std::get<i>(held);
+            if (!t) return;
+            if (o) t->record(*o, now);
+            // A lease stays, settled, so that the next attempt can avoid its endpoint; everything else is over.
+            if (!o || roles_[i] == detail::role::gate) t.reset();
+        }
+    };
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+        (one(std::integral_constant<std::size_t, Last - 1 - I>{}), ...);
+    }(std::make_index_sequence<Last - First>{});
+}
+
+template <class Pipeline, std::size_t InFlight>
+time_point machine<Pipeline, InFlight>::attempt_limit(time_point now) noexcept
+{
+    auto limit = call_deadline_;
+    each_stage([&](auto i) {
+        if constexpr (roles_[i] == detail::role::attempt_timeout)
+            limit = std::min(limit, later(now, pipeline_.template stage<i>().span()));
+    });
+    return limit;
+}
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::begin(slot& s, time_point now, random_engine& random)
+{
+    ++tries_;
+    auto start_at = now;
+    // A settled lease may live here: it keeps avoid_ valid while we pick.
+    [[maybe_unused]] auto const before = std::move(s.held);
+    s.held = tokens{};
+    bool admitted = false;
+    if (now >= call_deadline_) refuse(errc::no_time_left, now, "deadline");
+    else if (admit<first_per_attempt_, Pipeline::size>(s.held, now, &random, start_at)) {
+        if (start_at < call_deadline_) admitted = true;
+        else refuse(errc::no_time_left, now, "deadline");
+    }
+    if (admitted) {
+        s.state = phase::held;
+        s.hold_until = start_at;
+        return;
+    }
+    settle<first_per_attempt_, Pipeline::size>(s.held, nullptr, now);
+    if constexpr (detail::count(roles_, detail::role::balancer) != 0) avoid_ = nullptr;
+    on_refused(now, random);
+}
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::send(slot& s, time_point now)
+{
+    endpoint const* target = nullptr;
+    each_stage([&](auto i) {
+        if constexpr (roles_[i] == detail::role::balancer) target = &std::get<i>(s.held)->endpoint();
+    });
+    avoid_ = target;
+    paid_ = false;
+    s.state = phase::sent;
+    s.sent_at = now;
+    s.what = attempt(++sent_, attempt_limit(now), target);
+    observers([&](auto& o) { o.attempt_started(s.what); });
+}
+
+// An own refusal is no failure of the peer. It is asked again if it will be over within the pause that this try would
+// have had anyway; a circuit open for longer fails fast. The caller then gets the last real error, and the refusal only if
+// there is none.
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::on_refused(time_point now, random_engine& random)
+{
+    observers([&](auto& o) { o.refused(refusal_); });
+    if (verdict_ == verdict::none) verdict_ = verdict::refused;
+    if (refusal_.code == errc::no_time_left || !refusal_.possible_later()) {
+        drop_retry();
+        return;
+    }
+    auto o = outcome::failure();
+    o.retry_after = between(now, std::max(now, refusal_.retry_at));
+    try_again(o, false, now, random);
+}
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::try_again([[maybe_unused]] outcome const& o, [[maybe_unused]] bool was_sent,
+                                            [[maybe_unused]] time_point now, [[maybe_unused]] random_engine& random)
+{
+    if constexpr (has_retry_) {
+        auto const& rule = pipeline_.template stage<retry_>();
+        auto const& options = rule.get_options();
+        auto const give_up = [&](no_retry why) {
+            observers([&](auto& obs) { obs.retry_suppressed(why); });
+            drop_retry();
+        };
+        if (!o.transient) return give_up(no_retry::permanent);
+        if (tries_ >= options.max_attempts) return give_up(no_retry::attempts);
+        auto delay = options.backoff.delay(tries_, previous_delay_, random);
+        previous_delay_ = delay;
+        if (o.retry_after) {
+            auto const longest = was_sent ? options.max_retry_after : options.backoff.ceiling(tries_);
+            if (*o.retry_after > longest) return give_up(no_retry::too_long);
+            delay = std::max(delay, *o.retry_after);
+        }
+        auto const at = later(now, delay);
+        if (at >= call_deadline_) return give_up(no_retry::deadline);
+        // Charged before the wait, so that those who sleep count. A try that was refused has not been sent: what was
+        // charged for it is still there, and a first one owes nothing.
+        if (was_sent && rule.budget()) {
+            if (!rule.budget()->try_withdraw()) return give_up(no_retry::budget);
+            paid_ = true;
+        }
+        launch_at_ = at;
+        observers([&](auto& obs) { obs.retry_scheduled(sent_, delay); });
+    }
+}
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::drop_retry() noexcept
+{
+    launch_at_ = never;
+    if (!std::exchange(paid_, false)) return;
+    if (auto const* r = rule()) r->budget()->refund();
+}
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::finish(time_point now) noexcept
+{
+    if (!running_) return;
+    auto const elapsed = between(started_, now);
+    auto total = cancelled_ && verdict_ == verdict::cancelled ? outcome::ignored() : last_;
+    total.latency = elapsed;
+    settle<0, first_per_attempt_>(per_call_, sent_ > 0 ? &total : nullptr, now);
+    running_ = false;
+    observers([&](auto& o) {
+        o.call_ended({.attempts = sent_,
+                      .last = last_,
+                      .refused = verdict_ == verdict::refused,
+                      .cancelled = verdict_ == verdict::cancelled,
+                      .elapsed = elapsed});
+    });
+}
+
+}  // namespace weir

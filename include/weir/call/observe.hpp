@@ -1,0 +1,140 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/core/admission.hpp>
+#include <weir/core/attempt.hpp>
+#include <weir/core/outcome.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace weir {
+
+/// Why a failed attempt was not tried again.
+enum class no_retry : std::uint8_t {
+    permanent,  ///< another try would only repeat it
+    attempts,   ///< retry_options::max_attempts are used up
+    budget,     ///< the retry budget is spent
+    deadline,   ///< the deadline leaves no room for the wait
+    too_long,   ///< the peer asked for a longer wait than retry_options::max_retry_after
+};
+
+/// How a call ended.
+struct call_report {
+    unsigned attempts = 0;  ///< sent
+    outcome last;           ///< of the attempt that decided; `ignored` when none was sent
+    bool refused = false;   ///< by one of weir's own gates, nothing having been answered
+    bool cancelled = false;  ///< by the caller
+    duration elapsed{};     ///< from the start of the call, waits included
+};
+
+/// The rule of a pipeline that reports what happens, from one place: the call machine. `Observer` has any of
+///
+///   void attempt_started(weir::attempt const&);
+///   void attempt_ended(weir::attempt const&, weir::outcome const&);
+///   void refused(weir::rejection const&);                             // by any gate
+///   void retry_scheduled(unsigned attempts_so_far, weir::duration wait);
+///   void retry_suppressed(weir::no_retry);
+///   void call_ended(weir::call_report const&);
+///
+/// A hook with the right name and another signature does not compile. An lvalue is shared by reference.
+/// Threads: hooks run on the thread of the call they belong to, under no lock; what they throw is swallowed.
+/// Cost:    none for a hook that is absent.   Seen in: examples/12_observe.cpp
+template <class Observer>
+class observe {
+public:
+    explicit observe(Observer&& o) : observer_(std::forward<Observer>(o)) {}
+
+    void attempt_started(attempt const& a) noexcept;
+    void attempt_ended(attempt const& a, outcome const& o) noexcept;
+    void refused(rejection const& r) noexcept;
+    void retry_scheduled(unsigned attempts_so_far, duration wait) noexcept;
+    void retry_suppressed(no_retry why) noexcept;
+    void call_ended(call_report const& report) noexcept;
+
+private:
+    template <class Hook>
+    static void harmless(Hook hook) noexcept
+    {
+        try {
+            hook();
+        } catch (...) {  // an observer's trouble is not the call's
+        }
+    }
+
+    Observer observer_;
+};
+
+template <class Observer>
+observe(Observer&&) -> observe<Observer>;
+
+// Bodies. One macro would be shorter than these six; it would also be a macro.
+
+template <class Observer>
+void observe<Observer>::attempt_started(attempt const& a) noexcept
+{
+    using O = std::remove_reference_t<Observer>;
+    if constexpr (requires { observer_.attempt_started(a); })
+        harmless([&] { observer_.attempt_started(a); });
+    else
+        static_assert(!requires { &O::attempt_started; },
+                      "weir::observe: the hook is void attempt_started(weir::attempt const&)");
+}
+
+template <class Observer>
+void observe<Observer>::attempt_ended(attempt const& a, outcome const& o) noexcept
+{
+    using O = std::remove_reference_t<Observer>;
+    if constexpr (requires { observer_.attempt_ended(a, o); })
+        harmless([&] { observer_.attempt_ended(a, o); });
+    else
+        static_assert(!requires { &O::attempt_ended; },
+                      "weir::observe: the hook is void attempt_ended(weir::attempt const&, weir::outcome const&)");
+}
+
+template <class Observer>
+void observe<Observer>::refused(rejection const& r) noexcept
+{
+    using O = std::remove_reference_t<Observer>;
+    if constexpr (requires { observer_.refused(r); })
+        harmless([&] { observer_.refused(r); });
+    else
+        static_assert(!requires { &O::refused; }, "weir::observe: the hook is void refused(weir::rejection const&)");
+}
+
+template <class Observer>
+void observe<Observer>::retry_scheduled(unsigned attempts_so_far, duration wait) noexcept
+{
+    using O = std::remove_reference_t<Observer>;
+    if constexpr (requires { observer_.retry_scheduled(attempts_so_far, wait); })
+        harmless([&] { observer_.retry_scheduled(attempts_so_far, wait); });
+    else
+        static_assert(!requires { &O::retry_scheduled; },
+                      "weir::observe: the hook is void retry_scheduled(unsigned, weir::duration)");
+}
+
+template <class Observer>
+void observe<Observer>::retry_suppressed(no_retry why) noexcept
+{
+    using O = std::remove_reference_t<Observer>;
+    if constexpr (requires { observer_.retry_suppressed(why); })
+        harmless([&] { observer_.retry_suppressed(why); });
+    else
+        static_assert(!requires { &O::retry_suppressed; },
+                      "weir::observe: the hook is void retry_suppressed(weir::no_retry)");
+}
+
+template <class Observer>
+void observe<Observer>::call_ended(call_report const& report) noexcept
+{
+    using O = std::remove_reference_t<Observer>;
+    if constexpr (requires { observer_.call_ended(report); })
+        harmless([&] { observer_.call_ended(report); });
+    else
+        static_assert(!requires { &O::call_ended; },
+                      "weir::observe: the hook is void call_ended(weir::call_report const&)");
+}
+
+}  // namespace weir

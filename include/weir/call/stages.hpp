@@ -1,0 +1,112 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/call/attempt_timeout.hpp>
+#include <weir/call/classify.hpp>
+#include <weir/call/deadline.hpp>
+#include <weir/call/observe.hpp>
+#include <weir/core/gate.hpp>
+#include <weir/retry/retry.hpp>
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace weir {
+
+/// First in a pipeline: the order of the stages is meant as written, although the checks would refuse it.
+struct unchecked_order {};
+
+namespace detail {
+
+template <class... T>
+struct type_list {};
+
+template <class Stage>
+inline constexpr bool is_classify = false;
+template <class F>
+inline constexpr bool is_classify<classify<F>> = true;
+
+template <class Stage>
+inline constexpr bool is_observe = false;
+template <class O>
+inline constexpr bool is_observe<observe<O>> = true;
+
+/// What a stage of a pipeline is.
+enum class role : std::uint8_t { gate, balancer, deadline, retry, attempt_timeout, classify, observe, unchecked, none };
+
+template <class Stage>
+[[nodiscard]] consteval role role_of()
+{
+    if constexpr (std::same_as<Stage, deadline>) return role::deadline;
+    else if constexpr (std::same_as<Stage, retry>) return role::retry;
+    else if constexpr (std::same_as<Stage, attempt_timeout>) return role::attempt_timeout;
+    else if constexpr (std::same_as<Stage, unchecked_order>) return role::unchecked;
+    else if constexpr (is_classify<Stage>) return role::classify;
+    else if constexpr (is_observe<Stage>) return role::observe;
+    else if constexpr (balancer<Stage>) return role::balancer;
+    else if constexpr (gate<Stage>) return role::gate;
+    else return role::none;
+}
+
+inline constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+
+template <std::size_t N>
+[[nodiscard]] consteval std::size_t find(std::array<role, N> const& roles, role wanted)
+{
+    for (std::size_t i = 0; i < N; ++i)
+        if (roles[i] == wanted) return i;
+    return nowhere;
+}
+
+template <std::size_t N>
+[[nodiscard]] consteval std::size_t count(std::array<role, N> const& roles, role wanted)
+{
+    std::size_t n = 0;
+    for (auto const r : roles) n += r == wanted;
+    return n;
+}
+
+/// Which side of the retry rule; a pipeline without one has no sides.
+enum class side : std::uint8_t { left, right };
+
+template <std::size_t N>
+[[nodiscard]] consteval bool stands(std::array<role, N> const& roles, role r, side s)
+{
+    auto const retry = find(roles, role::retry);
+    if (retry == nowhere) return false;
+    for (std::size_t i = 0; i < N; ++i)
+        if (roles[i] == r && (s == side::left ? i < retry : i > retry)) return true;
+    return false;
+}
+
+/// Each mistake in a sentence of its own, with what to write instead.
+template <class... Stages>
+[[nodiscard]] consteval bool check_stages()
+{
+    constexpr std::array<role, sizeof...(Stages)> roles{role_of<Stages>()...};
+    static_assert(((role_of<Stages>() != role::none) && ...),
+                  "weir::pipeline: an argument is neither a gate (it needs admit(now), see weir/core/gate.hpp), nor a "
+                  "balancer, nor one of the rules deadline, retry, attempt_timeout, classify, observe");
+    static_assert(count(roles, role::retry) <= 1,
+                  "weir::pipeline: two retries in one pipeline multiply the attempts; keep one, with the budget");
+    static_assert(count(roles, role::classify) <= 1, "weir::pipeline: one classify decides what an ending means; keep one");
+    static_assert(count(roles, role::balancer) <= 1, "weir::pipeline: one balancer picks the endpoint; keep one");
+
+    constexpr bool checked = count(roles, role::unchecked) == 0;
+    static_assert(!checked || !stands(roles, role::attempt_timeout, side::left),
+                  "weir::pipeline: attempt_timeout bounds one attempt, so it stands right of retry; for the whole call "
+                  "write weir::deadline left of retry");
+    static_assert(!checked || !stands(roles, role::deadline, side::right),
+                  "weir::pipeline: deadline bounds the whole call, so it stands left of retry; for one attempt write "
+                  "weir::attempt_timeout right of retry");
+    static_assert(!checked || !stands(roles, role::balancer, side::left),
+                  "weir::pipeline: a balancer left of retry would send every attempt to the same endpoint; put it right "
+                  "of retry");
+    return true;
+}
+
+}  // namespace detail
+}  // namespace weir
