@@ -43,7 +43,7 @@ public:
     auto async_wait_until(time_point at, Token&& token)
     {
         return asio::async_initiate<Token, void(boost::system::error_code)>(
-            [this, at](auto handler) { start(std::move(handler), at); }, token);
+            [this, at](auto handler) { this->start(std::move(handler), at); }, token);
     }
 
     /// Completes `span` from now.
