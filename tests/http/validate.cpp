@@ -199,5 +199,5 @@ TEST_CASE("validate: a folded line becomes part of the value before it, and fram
     p.put(boost::asio::buffer(wire.data(), wire.size()), ec);
     CHECK_FALSE(ec);
     CHECK(p.get()[field::host] == "a Content-Length: 5");
-    CHECK_FALSE(p.content_length());
+    CHECK_FALSE(p.content_length().has_value());
 }
