@@ -3,6 +3,13 @@
 
 /// Everything of weir that needs the headers of Boost and nothing to link: async and http, and all of `weir/weir.hpp`.
 
+#include <weir/weir.hpp>
+
+#include <weir/async/async_call.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/async/timer_queue.hpp>
-#include <weir/weir.hpp>
+#include <weir/http/classify.hpp>
+#include <weir/http/message.hpp>
+#include <weir/http/pool.hpp>
+#include <weir/http/url.hpp>
+#include <weir/http/validate.hpp>

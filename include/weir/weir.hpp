@@ -5,6 +5,13 @@
 
 #include <weir/version.hpp>
 
+#include <weir/call/attempt_timeout.hpp>
+#include <weir/call/call.hpp>
+#include <weir/call/classify.hpp>
+#include <weir/call/deadline.hpp>
+#include <weir/call/machine.hpp>
+#include <weir/call/observe.hpp>
+#include <weir/call/pipeline.hpp>
 #include <weir/core/admission.hpp>
 #include <weir/core/attempt.hpp>
 #include <weir/core/bad_option.hpp>
