@@ -28,7 +28,7 @@ inline constexpr duration longest_retry_after = std::chrono::days(365);
 
 namespace detail {
 
-/// Eats an HTTP-date from left to right. After the first mismatch it stays failed and every number reads as zero.
+/// Eats an HTTP-date from left to right. After the first mismatch it stays failed, whatever follows.
 class http_date_reader {
 public:
     explicit http_date_reader(std::string_view text) noexcept : rest_(text) {}
@@ -112,10 +112,12 @@ inline constexpr std::array<std::string_view, 12> months{"Jan", "Feb", "Mar", "A
         month = in.one_of(months), in.literal("-");
         year = in.number(2), in.literal(" ");
         time_of_day(), in.literal(" GMT");
-        // More than fifty years ahead means the most recent past year with those two digits (RFC 9110, 5.6.7).
-        int const this_year = static_cast<int>(std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(now)).year());
+        // The year with those two digits that is nearest; more than fifty years ahead is the past (RFC 9110, 5.6.7).
+        auto const today = std::chrono::floor<std::chrono::days>(now);
+        auto const this_year = static_cast<int>(std::chrono::year_month_day(today).year());
         year += this_year - this_year % 100;
         if (year > this_year + 50) year -= 100;
+        if (year <= this_year - 50) year += 100;
     }
 
     using namespace std::chrono;
