@@ -1,5 +1,5 @@
 # Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
-"""conan create .packaging/conan --build=missing"""
+"""conan create .packaging/conan -s compiler.cppstd=20 --build=missing"""
 
 import os
 import re
@@ -51,6 +51,7 @@ class Weir(ConanFile):
 
     def package_info(self):
         self.cpp_info.set_property("cmake_file_name", "weir")
+        self.cpp_info.set_property("cmake_target_name", "weir::all")  # not weir::weir, which is a component
         self.cpp_info.set_property("pkg_config_name", "weir")
         for component in ("core", "asio", "weir") if self.options.with_boost else ("core",):
             part = self.cpp_info.components[component]

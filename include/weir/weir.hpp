@@ -5,6 +5,14 @@
 
 #include <weir/version.hpp>
 
+#include <weir/breaker/circuit_breaker.hpp>
+#include <weir/breaker/circuit_breaker_options.hpp>
+#include <weir/breaker/count_window.hpp>
+#include <weir/breaker/outcome_window.hpp>
+#include <weir/breaker/probes.hpp>
+#include <weir/breaker/tally.hpp>
+#include <weir/breaker/time_window.hpp>
+#include <weir/breaker/transitions.hpp>
 #include <weir/call/attempt_timeout.hpp>
 #include <weir/call/call.hpp>
 #include <weir/call/classify.hpp>
