@@ -25,6 +25,10 @@ struct pool_limits {
 
 /// Base of what a pool keeps: its place in the pool's lists, so that keeping it allocates nothing.
 class pooled {
+public:
+    [[nodiscard]] time_point idle_since() const noexcept { return idle_since_; }
+
+private:
     template <std::derived_from<pooled> T>
     friend class pool;
     friend class pool_slot;
