@@ -9,7 +9,10 @@
 #include <weir/async/timer.hpp>
 #include <weir/async/timer_queue.hpp>
 #include <weir/http/classify.hpp>
+#include <weir/http/client.hpp>
+#include <weir/http/client_options.hpp>
 #include <weir/http/message.hpp>
 #include <weir/http/pool.hpp>
+#include <weir/http/transport.hpp>
 #include <weir/http/url.hpp>
 #include <weir/http/validate.hpp>
