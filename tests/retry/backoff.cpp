@@ -77,8 +77,8 @@ TEST_CASE("backoff: no count and no base overflows (attempt 1025, base one day, 
     for (unsigned const retry : {1u, 2u, 63u, 64u, 65u, 1024u, 1025u, UINT_MAX - 1, UINT_MAX})
         for (duration const base : {duration(1), duration(24h), duration(24h * 365 * 200), duration::max()})
             for (double const multiplier : {1.0, 1.0000001, 2.0, 1e6})
-                for (auto const b : {weir::exponential(base, duration::max(), multiplier), weir::linear(base, duration::max()),
-                                     weir::constant(base)})
+                for (auto const b : {weir::exponential(base, duration::max(), multiplier),
+                                     weir::linear(base, duration::max()), weir::constant(base)})
                     for (auto const j : {jitter::none, jitter::full, jitter::equal, jitter::decorrelated}) {
                         weir::random_engine random(retry);
                         auto const d = b.with(j).delay(retry, duration::max(), random);
@@ -168,8 +168,8 @@ TEST_CASE("backoff: bad values throw and name the argument, the range and the va
     CHECK(message([] { return weir::constant(-1ms); }) == "weir: backoff.base must be at least 0 ms, and is -1 ms");
     CHECK(message([] { return weir::exponential(-1ms, 1s); }).find("backoff.base") != std::string::npos);
     CHECK(message([] { return weir::linear(2s, 1s); }).find("backoff.max") != std::string::npos);
-    for (double const m : {0.99, 0.0, -2.0, 1e7, std::numeric_limits<double>::infinity(),
-                           std::numeric_limits<double>::quiet_NaN()})
+    for (double const m :
+         {0.99, 0.0, -2.0, 1e7, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()})
         CHECK(message([=] { return weir::exponential(1s, 2s, m); }).find("backoff.multiplier must be in [1, 1e6]") !=
               std::string::npos);
 }

@@ -57,9 +57,9 @@ TEST_CASE("retry_after: the calendar is the real one")
 TEST_CASE("retry_after: two-digit years mean the nearest, and never more than fifty years ahead")
 {
     auto const from = [](int y, std::string_view date) { return parse_retry_after(date, sys_days(year(y) / 12 / 31)); };
-    CHECK(from(1999, "Saturday, 01-Jan-00 00:00:00 GMT") == 24h);     // 2000
-    CHECK(from(2026, "Friday, 01-Jan-27 00:00:00 GMT") == 24h);       // 2027
-    CHECK(from(2026, "Saturday, 01-Jan-77 00:00:00 GMT") == 0s);      // 1977, not 2077
+    CHECK(from(1999, "Saturday, 01-Jan-00 00:00:00 GMT") == 24h);                         // 2000
+    CHECK(from(2026, "Friday, 01-Jan-27 00:00:00 GMT") == 24h);                           // 2027
+    CHECK(from(2026, "Saturday, 01-Jan-77 00:00:00 GMT") == 0s);                          // 1977, not 2077
     CHECK(from(2026, "Wednesday, 01-Jan-76 00:00:00 GMT") == weir::longest_retry_after);  // 2076
 }
 
@@ -136,8 +136,8 @@ TEST_CASE("retry_after: everything else is no wish")
 TEST_CASE("retry_after: a date damaged anywhere is refused or still in range")
 {
     std::mt19937 random(5);
-    for (std::string const date : {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
-                                   "Sun Nov  6 08:49:37 1994"}) {
+    for (std::string const date :
+         {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"}) {
         for (std::size_t n = 0; n < date.size(); ++n) CHECK_FALSE(parse_retry_after(date.substr(0, n), now));
         for (int i = 0; i < 100'000; ++i) {
             auto text = date;

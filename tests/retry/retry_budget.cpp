@@ -196,9 +196,9 @@ TEST_CASE("max_safe_budget: what the load leaves")
 
 namespace {
 
-// An overloaded server in steps of 10 ms: it serves `capacity` requests a step, first come first served; what has waited
-// longer than the callers' timeout is served all the same, and is a failure. A failed call retries while the budget pays.
-// Returns the steps from the end of the trigger until all requests of a step succeed, or -1.
+// An overloaded server in steps of 10 ms: it serves `capacity` requests a step, first come first served; what has
+// waited longer than the callers' timeout is served all the same, and is a failure. A failed call retries while the
+// budget pays. Returns the steps from the end of the trigger until all requests of a step succeed, or -1.
 struct world {
     double load;             // offered / capacity, without retries
     double per_request = 0;  // credit per request instead of per success
@@ -245,7 +245,7 @@ struct world {
 
 }  // namespace
 
-TEST_CASE("retry_budget: earned per success, an overload ends as soon as without retries; per request at 20 % it does not")
+TEST_CASE("retry_budget: earned per success, an overload ends as it would without retries; per request it does not")
 {
     // The trigger: ten seconds at a fifth of the capacity. The naive arm must fail, or this proves nothing.
     int const none = world{.load = 0.85}.recovery();

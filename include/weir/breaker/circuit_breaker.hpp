@@ -28,14 +28,15 @@ namespace weir {
 ///      ▲                                                            └──(probes succeed)──► closed
 ///
 /// Every change of state begins a generation, and a permit remembers its own: a result that comes back in a later one
-/// counts nowhere. An ignored outcome, or a permit destroyed unsettled, counts nothing and gives its probe's place back.
+/// counts nowhere. An ignored outcome, or a permit destroyed unsettled, counts nothing and gives its probe's place
+/// back.
 ///
-/// Refuses: errc::circuit_open. retry_at: when it will be half open; while the probes are out, when the first lease ends;
-///          `never` while forced open.
+/// Refuses: errc::circuit_open. retry_at: when it will be half open; while the probes are out, when the first lease
+///          ends; `never` while forced open.
 /// Throws:  construction, reconfigure and on_transition; std::invalid_argument names the field. Nothing else throws.
 /// Threads: everything at once from any thread. May be moved only before its first use. It must outlive its permits.
-/// Cost:    closed: admission is one load; a success is one compare-exchange (time window), or a few loads (count window
-///          full of successes). Failures, slow calls and changes of state take a short mutex. No allocation.
+/// Cost:    closed: admission is one load; a success is one compare-exchange (time window), or a few loads (count
+///          window full of successes). Failures, slow calls and changes of state take a short mutex. No allocation.
 /// Seen in: examples/08_circuit_breaker.cpp
 template <clock Clock = steady_clock>
 class basic_circuit_breaker {
@@ -69,8 +70,8 @@ public:
     void disable() noexcept { disable(clock_.now()); }
     void reset() noexcept { reset(clock_.now()); }
 
-    /// Adds a listener. It hears every transition after it happened, in order, one at a time, on the thread of some call,
-    /// with no lock held: it may use the breaker. What it throws is dropped.
+    /// Adds a listener. It hears every transition after it happened, in order, one at a time, on the thread of some
+    /// call, with no lock held: it may use the breaker. What it throws is dropped.
     void on_transition(std::function<void(circuit_transition const&)> listener)
     {
         transitions_.listen(std::move(listener));
@@ -84,7 +85,8 @@ public:
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
 
 private:
-    // State and generation in one word, so that one load answers and one comparison tells whether a permit still counts.
+    // State and generation in one word, so that one load answers and one comparison tells whether a permit still
+    // counts.
     using stamp = std::uint64_t;
     static constexpr stamp make_stamp(std::uint64_t generation, circuit_state s) noexcept
     {
@@ -191,7 +193,8 @@ auto basic_circuit_breaker<Clock>::admit(time_point now) noexcept -> admission<p
 {
     // Acquire pairs with the release in go(): who sees a generation sees its window and its deadline too.
     auto const s = stamp_.load(std::memory_order_acquire);
-    if (state_of(s) == circuit_state::closed) [[likely]] return permit(this, s, 0);
+    if (state_of(s) == circuit_state::closed) [[likely]]
+        return permit(this, s, 0);
     return admit_slowly(now);
 }
 
@@ -250,7 +253,8 @@ void basic_circuit_breaker<Clock>::settle(stamp s, std::uint64_t probe, outcome 
     auto call = detail::one_call(o.failed(), slow);
     if (probe == 0 && o.ok() && !slow) {
         auto const done = window_.count_success(generation_of(s), now);
-        if (done == counted::yes) [[likely]] return;
+        if (done == counted::yes) [[likely]]
+            return;
         if (done == counted::then_judge) call = {};
     }
 
@@ -363,7 +367,8 @@ void basic_circuit_breaker<Clock>::reconfigure(options o, time_point now)
         slow_after_.store(slow_after(o), std::memory_order_relaxed);
         options_ = std::move(o);
         auto const s = state_of(current());
-        if (options_.dry_run && (s == circuit_state::open || s == circuit_state::half_open)) go(circuit_state::closed, now);
+        bool const opened = s == circuit_state::open || s == circuit_state::half_open;
+        if (options_.dry_run && opened) go(circuit_state::closed, now);
     }
     transitions_.deliver();
 }

@@ -12,11 +12,11 @@ namespace weir {
 
 struct circuit_breaker_options {
     // When to open. Rates are judged once the window holds `minimum_calls`, and trip at the threshold, not above it.
-    double failure_rate = 0.5;          ///< failures / calls; in (0, 1]
-    double slow_call_rate = 1.0;        ///< slow calls / calls; in (0, 1]
-    duration slow_call_duration{};      ///< a call that takes longer than this is slow; 0: none is
-    unsigned minimum_calls = 20;        ///< at least 1; for a shorter count window, its length
-    unsigned consecutive_failures = 0;  ///< this many failures in a row open it too, whatever the rates say; 0: off
+    double failure_rate = 0.5;              ///< failures / calls; in (0, 1]
+    double slow_call_rate = 1.0;            ///< slow calls / calls; in (0, 1]
+    duration slow_call_duration{};          ///< a call that takes longer than this is slow; 0: none is
+    unsigned minimum_calls = 20;            ///< at least 1; for a shorter count window, its length
+    unsigned consecutive_failures = 0;      ///< this many failures in a row open it too, whatever the rates say; 0: off
     outcome_window window = time_window{};  ///< what the rates are taken over
 
     // How long.

@@ -21,7 +21,8 @@ struct count_window {
 
 namespace detail {
 
-/// A ring of the last N outcomes: each new one really pushes the oldest out. Not thread-safe: the breaker holds its lock.
+/// A ring of the last N outcomes: each new one really pushes the oldest out. Not thread-safe: the breaker holds its
+/// lock.
 class count_ring {
 public:
     explicit count_ring(count_window w) : options_(w), outcomes_(checked(w)) {}

@@ -21,13 +21,13 @@ namespace detail {
 /// A window of either kind with a front: a place where plain successes, that is nearly all calls of a healthy peer, are
 /// counted without the breaker's lock, and exactly.
 ///
-/// A time window's front counts the successes of its current bucket in one word. A full count window without a failure has
-/// nothing to count: a success would replace a success.
+/// A time window's front counts the successes of its current bucket in one word. A full count window without a failure
+/// has nothing to count: a success would replace a success.
 ///
 /// Why it is exact. (1) The generation is in the compared word, so a success is added to its own generation or to none.
-/// (2) Whoever changes the window under the lock first sets `watched_`, then drains the front; a success first adds to the
-/// front, then reads `watched_`. In the single order of these sequentially consistent operations either the drain takes
-/// this success along, or this success sees the flag, or what the judgement after that drain left in it.
+/// (2) Whoever changes the window under the lock first sets `watched_`, then drains the front; a success first adds to
+/// the front, then reads `watched_`. In the single order of these sequentially consistent operations either the drain
+/// takes this success along, or this success sees the flag, or what the judgement after that drain left in it.
 class window_with_front {
 public:
     enum class counted {
@@ -89,7 +89,10 @@ public:
         front_.store(first(generation), std::memory_order_seq_cst);
     }
 
-    void clear() noexcept { std::visit([](auto& r) { r.clear(); }, ring_); }
+    void clear() noexcept
+    {
+        std::visit([](auto& r) { r.clear(); }, ring_);
+    }
 
     /// Keeps the contents, as far as the new kind can hold them.
     void reconfigure(outcome_window const& o, time_point now)
@@ -100,8 +103,10 @@ public:
         drain();
         auto const* const from = std::get_if<count_ring>(&ring_);
         auto* const to = std::get_if<count_ring>(&fresh);
-        if (from != nullptr && to != nullptr) to->take_over(*from);
-        else std::visit([held = total(now)](auto& r) { r.take_over(held); }, fresh);
+        if (from != nullptr && to != nullptr)
+            to->take_over(*from);
+        else
+            std::visit([held = total(now)](auto& r) { r.take_over(held); }, fresh);
         ring_ = std::move(fresh);
         options_ = o;
     }
@@ -121,8 +126,9 @@ public:
 private:
     using ring = std::variant<time_ring, count_ring>;
 
-    // 32 bits of generation, then 32 bits of count. A success would have to sleep through exactly 2^32 changes of state,
-    // between the breaker's check of the whole generation and this one, to be taken for one of another generation.
+    // 32 bits of generation, then 32 bits of count. A success would have to sleep through exactly 2^32 changes of
+    // state, between the breaker's check of the whole generation and this one, to be taken for one of another
+    // generation.
     static constexpr std::uint64_t count_mask = 0xffff'ffffu;
     static constexpr std::uint64_t first(std::uint64_t generation) noexcept { return generation << 32; }
 
@@ -141,7 +147,8 @@ private:
     outcome_window options_;
     ring ring_;
 
-    // Written under the lock, rarely; read by everyone. Apart from the front, which every success of a time window writes.
+    // Written under the lock, rarely; read by everyone. Apart from the front, which every success of a time window
+    // writes.
     alignas(64) std::atomic<std::uint64_t> unchanged_by_success_{0};  // the generation of which this is true
     std::atomic<time_point> bucket_end_{time_point::min()};           // from then on the front must not count
     std::atomic<bool> watched_{false};

@@ -11,9 +11,9 @@
 
 namespace weir::detail {
 
-/// The trial calls of one half-open period: exactly N of them, each with a lease. One that has not reported when its lease
-/// ends counts as a slow failure, so the period cannot hang on a probe that never comes back; one that was returned
-/// unsettled leaves its place to another. Not thread-safe: the breaker holds its lock.
+/// The trial calls of one half-open period: exactly N of them, each with a lease. One that has not reported when its
+/// lease ends counts as a slow failure, so the period cannot hang on a probe that never comes back; one that was
+/// returned unsettled leaves its place to another. Not thread-safe: the breaker holds its lock.
 class probes {
 public:
     enum class verdict { undecided, healthy, sick };
@@ -43,7 +43,8 @@ public:
     /// False when that probe's lease has ended before.
     bool give_back(std::uint64_t serial) noexcept
     {
-        auto const it = std::find_if(in_flight_.begin(), in_flight_.end(), [=](lease const& l) { return l.serial == serial; });
+        auto const it =
+            std::find_if(in_flight_.begin(), in_flight_.end(), [=](lease const& l) { return l.serial == serial; });
         if (it == in_flight_.end()) return false;
         *it = in_flight_.back();
         in_flight_.pop_back();
@@ -58,8 +59,10 @@ public:
     void expire(time_point now) noexcept
     {
         for (std::size_t i = 0; i < in_flight_.size();) {
-            if (now >= in_flight_[i].end) settle(in_flight_[i].serial, true, true);
-            else ++i;
+            if (now >= in_flight_[i].end)
+                settle(in_flight_[i].serial, true, true);
+            else
+                ++i;
         }
     }
 
@@ -71,7 +74,8 @@ public:
         return earliest;
     }
 
-    /// Decided as soon as the probes still out cannot change it. Rates are over all N; slow_rate 0: slowness is not judged.
+    /// Decided as soon as the probes still out cannot change it. Rates are over all N; slow_rate 0: slowness is not
+    /// judged.
     [[nodiscard]] verdict judge(double failure_rate, double slow_rate) const noexcept
     {
         auto const n = std::max<std::uint64_t>(wanted_, decided_.calls);  // N may have been lowered meanwhile

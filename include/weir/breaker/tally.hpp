@@ -32,8 +32,8 @@ namespace detail {
     return {1, failed ? 1u : 0u, slow ? 1u : 0u};
 }
 
-/// part / whole >= threshold. By division, because the quotient of two integers rounds to the same double as the literal
-/// that means it (55 / 100 is 0.55), while the product 0.55 x 100 does not round to 55.
+/// part / whole >= threshold. By division, because the quotient of two integers rounds to the same double as the
+/// literal that means it (55 / 100 is 0.55), while the product 0.55 x 100 does not round to 55.
 [[nodiscard]] inline bool reaches(std::uint64_t part, std::uint64_t whole, double threshold) noexcept
 {
     return static_cast<double>(part) / static_cast<double>(whole) >= threshold;

@@ -24,16 +24,16 @@ struct time_window {
 
 namespace detail {
 
-/// A ring of buckets; the first begins with the first call. A `now` before the current bucket counts in the current one:
-/// going back in time neither loses nor revives anything. Not thread-safe: the breaker holds its lock.
+/// A ring of buckets; the first begins with the first call. A `now` before the current bucket counts in the current
+/// one: going back in time neither loses nor revives anything. Not thread-safe: the breaker holds its lock.
 class time_ring {
 public:
     explicit time_ring(time_window w) : options_(checked(w)), width_(w.length / w.buckets), buckets_(w.buckets) {}
 
     [[nodiscard]] time_window options() const noexcept { return options_; }
 
-    /// Forgets what is too old at `now`. Until the instant returned, a success belongs to the current bucket, so it may be
-    /// counted elsewhere and added later by add_successes.
+    /// Forgets what is too old at `now`. Until the instant returned, a success belongs to the current bucket, so it may
+    /// be counted elsewhere and added later by add_successes.
     time_point advance(time_point now) noexcept
     {
         if (start_ == never) start_ = now;

@@ -45,8 +45,9 @@ struct circuit_transition {
 
 namespace detail {
 
-/// Carries transitions to listeners: in the order they happened, one at a time, with no lock held. Whoever delivers takes
-/// along what others add meanwhile, listeners that call the breaker included, so there is no recursion and no deadlock.
+/// Carries transitions to listeners: in the order they happened, one at a time, with no lock held. Whoever delivers
+/// takes along what others add meanwhile, listeners that call the breaker included, so there is no recursion and no
+/// deadlock.
 class transition_queue {
 public:
     using listener = std::function<void(circuit_transition const&)>;

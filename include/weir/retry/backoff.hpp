@@ -31,8 +31,8 @@ enum class jitter : std::uint8_t {
 /// Seen in: examples/09_retry_backoff.cpp
 class backoff {
 public:
-    /// The delay before retry number `retry`. `previous` is what this returned for the retry before (zero for the first);
-    /// only decorrelated jitter looks at it.
+    /// The delay before retry number `retry`. `previous` is what this returned for the retry before (zero for the
+    /// first); only decorrelated jitter looks at it.
     [[nodiscard]] duration delay(unsigned retry, duration previous, random_engine& random) const noexcept;
 
     /// The delay before jitter: what `delay` returns with jitter::none.

@@ -14,7 +14,8 @@ namespace weir {
 
 struct retry_options {
     unsigned max_attempts = 3;  ///< attempts in all, the first included; 1: never retry
-    weir::backoff backoff = exponential(std::chrono::milliseconds(100), std::chrono::seconds(10));  ///< wait before each
+    /// The wait before each retry.
+    weir::backoff backoff = exponential(std::chrono::milliseconds(100), std::chrono::seconds(10));
     /// How long a peer may ask us to wait (Retry-After). Asked for more, the call ends with the peer's error: it never
     /// retries earlier than it was asked to. Zero: any such wish ends the call.
     duration max_retry_after = std::chrono::seconds(60);

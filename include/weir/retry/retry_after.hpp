@@ -15,11 +15,11 @@ namespace weir {
 /// nearer limit.
 inline constexpr duration longest_retry_after = std::chrono::days(365);
 
-/// Reads the value of an HTTP Retry-After header (RFC 9110, 10.2.3): whole seconds, or a date in any of the three forms of
-/// 5.6.7. `now` is the wall clock, which only dates need.
+/// Reads the value of an HTTP Retry-After header (RFC 9110, 10.2.3): whole seconds, or a date in any of the three forms
+/// of 5.6.7. `now` is the wall clock, which only dates need.
 ///
-/// Strict: no sign, no fraction, no spaces around, no unknown day or month, the weekday must be that of the date. Anything
-/// else is nullopt, which means "no wish", and the caller's own backoff decides. A date in the past is zero.
+/// Strict: no sign, no fraction, no spaces around, no unknown day or month, the weekday must be that of the date.
+/// Anything else is nullopt, which means "no wish", and the caller's own backoff decides. A date in the past is zero.
 /// Threads: a function of its arguments.   Cost: under 100 ns; no allocation.
 /// Seen in: examples/09_retry_backoff.cpp
 [[nodiscard]] std::optional<duration> parse_retry_after(std::string_view value, std::chrono::sys_seconds now) noexcept;
@@ -35,8 +35,10 @@ public:
 
     void literal(std::string_view expected) noexcept
     {
-        if (rest_.starts_with(expected)) rest_.remove_prefix(expected.size());
-        else failed_ = true;
+        if (rest_.starts_with(expected))
+            rest_.remove_prefix(expected.size());
+        else
+            failed_ = true;
     }
 
     /// Exactly `digits` digits. With `padded`, the first may be a space (asctime writes the day so).

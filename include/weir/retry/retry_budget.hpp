@@ -15,7 +15,7 @@
 namespace weir {
 
 struct retry_budget_options {
-    double per_success = 0.1;           ///< tokens earned by one success; a retry or a hedge costs 1. In [0, 1]; 0: none
+    double per_success = 0.1;           ///< tokens earned by a success; a retry or hedge costs 1. In [0, 1]; 0: none
     double initial = 1;                 ///< tokens at the start; in [0, max]. Multiply it by the number of budgets
     double max = 10;                    ///< tokens it can hold, so the largest burst of retries; in [1, 1e9]
     std::string name = "retry_budget";  ///< who said no, in refusals and metrics
@@ -25,13 +25,13 @@ struct retry_budget_options {
 ///
 /// In every prefix of its history:  withdrawals - refunds <= initial + per_success x successes.
 ///
-/// Why credit comes from successes and not from requests. When a server of capacity c is overloaded, callers who may retry
-/// a share b of their *requests* keep offering load x (1 + b) although nothing succeeds, and once load x (1 + b) >= c the
-/// overload feeds itself for ever, long after its cause is gone. For the usual b of 20 % that is every load of 83 % or
-/// more. Credit earned per *success* dries up with the successes: the server then sees the plain load, drains, and
-/// recovers as if nobody retried; in health both allow the same retries. (gRPC's A6 proposal and the AWS SDKs credit
-/// successes too; the metastable loop is Bronson et al., HotOS 2021.) With credit per success the amplification is at most
-/// 1 + per_success in the long run; `max_safe_budget` says how much a loaded server can carry.
+/// Why credit comes from successes and not from requests. When a server of capacity c is overloaded, callers who may
+/// retry a share b of their *requests* keep offering load x (1 + b) although nothing succeeds, and once load x (1 + b)
+/// >= c the overload feeds itself for ever, long after its cause is gone. For the usual b of 20 % that is every load of
+/// 83 % or more. Credit earned per *success* dries up with the successes: the server then sees the plain load, drains,
+/// and recovers as if nobody retried; in health both allow the same retries. (gRPC's A6 proposal and the AWS SDKs
+/// credit successes too; the metastable loop is Bronson et al., HotOS 2021.) With credit per success the amplification
+/// is at most 1 + per_success in the long run; `max_safe_budget` says how much a loaded server can carry.
 /// Start small: a thousand clients that each begin with ten tokens are a storm of ten thousand retries.
 ///
 /// Units:   tokens; one per retry. Held in millionths.
@@ -79,9 +79,9 @@ private:
     std::string name_;
 };
 
-/// The largest per-request credit with which a server at this load (offered / capacity) still recovers from an overload:
-/// load x (1 + budget) stays below 1. A limit for budgets, hedges included; zero for a server that is already full.
-/// Throws std::invalid_argument unless load > 0.
+/// The largest per-request credit with which a server at this load (offered / capacity) still recovers from an
+/// overload: load x (1 + budget) stays below 1. A limit for budgets, hedges included; zero for a server that is already
+/// full. Throws std::invalid_argument unless load > 0.
 [[nodiscard]] inline double max_safe_budget(double load)
 {
     if (!(load > 0)) detail::bad_option("max_safe_budget: load", "greater than 0", load);
@@ -91,7 +91,10 @@ private:
 // Bodies
 
 inline retry_budget::retry_budget(options o)
-    : held_((check(o), to_micro(o.initial))), credit_(to_micro(o.per_success)), max_(to_micro(o.max)), name_(std::move(o.name))
+    : held_((check(o), to_micro(o.initial))),
+      credit_(to_micro(o.per_success)),
+      max_(to_micro(o.max)),
+      name_(std::move(o.name))
 {
 }
 
@@ -142,7 +145,8 @@ inline void retry_budget::check(options const& o)
     if (!(o.per_success >= 0 && o.per_success <= 1))
         detail::bad_option("retry_budget_options.per_success", "in [0, 1]", o.per_success);
     if (!(o.max >= 1 && o.max <= 1e9)) detail::bad_option("retry_budget_options.max", "in [1, 1e9]", o.max);
-    if (!(o.initial >= 0 && o.initial <= o.max)) detail::bad_option("retry_budget_options.initial", "in [0, max]", o.initial);
+    if (!(o.initial >= 0 && o.initial <= o.max))
+        detail::bad_option("retry_budget_options.initial", "in [0, max]", o.initial);
 }
 
 }  // namespace weir
