@@ -34,6 +34,12 @@ public:
         std::vector<std::string> awaited;  // the revisions waited from
         int asking = 0, most_asking = 0, cancelled = 0;
         std::size_t skipped = 0;
+        struct reply {
+            time_point at;
+            bool ok;
+            std::size_t serving;
+        };
+        std::vector<reply> replies;
     };
 
     explicit fake_registry(asio::any_io_executor e) : state_(std::make_shared<state>(std::move(e))) {}
@@ -115,6 +121,7 @@ private:
                     l.revision = s->forgets ? "" : std::to_string(s->index);
                     l.skipped = s->skipped;
                 }
+                if (!cancelled) s->replies.push_back({s->bell.now(), !ec, registry::count_serving(l.instances)});
                 self.complete(ec, std::move(l));
             },
             token, state_->bell);

@@ -1,23 +1,21 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
-#include <weir/async/timer.hpp>
 #include <weir/core/errc.hpp>
+#include <weir/registry/detail/bell.hpp>
 #include <weir/registry/snapshot.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/compose.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -42,15 +40,15 @@ namespace detail {
 /// consumer, and a slow consumer finds the newest, not a queue. Threads: any.
 class feed {
 public:
-    /// One consumer. Its timer never expires; cancelling it is what wakes the consumer.
+    /// One consumer.
     struct reader {
         explicit reader(asio::any_io_executor executor, std::shared_ptr<feed> f)
             : source(std::move(f)), bell(std::move(executor))
         {
         }
         std::shared_ptr<feed> source;
-        std::shared_ptr<snapshot const> seen;  // only the consumer touches it
-        weir::timer bell;
+        std::shared_ptr<snapshot const> seen;  // what was delivered last; only the consumer touches it
+        detail::bell bell;
     };
 
     struct news {
@@ -129,7 +127,7 @@ private:
             for (auto const& weak : readers_)
                 if (auto r = weak.lock()) awake.push_back(std::move(r));
         }
-        for (auto const& r : awake) r->bell.cancel();
+        for (auto const& r : awake) r->bell.ring();
     }
 
     mutable std::mutex mutex_;
@@ -176,8 +174,7 @@ public:
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_next(Token&& token = Token())
     {
-        return asio::async_compose<Token, void(boost::system::error_code, update)>(next{reader_}, token,
-                                                                                   get_executor());
+        return detail::async_listen<update>(reader_, &watch::look, std::forward<Token>(token));
     }
 
     /// Counts the newest set as delivered: the next `async_next` waits for another one.
@@ -186,57 +183,22 @@ public:
 private:
     using reader = detail::feed::reader;
 
-    [[nodiscard]] static bool newer(detail::feed::news const& news, snapshot const* seen) noexcept
+    [[nodiscard]] static std::optional<std::tuple<boost::system::error_code, update>> look(reader& r)
     {
-        return news.now && (!seen || news.now->version != seen->version);
+        static snapshot::list const none;
+        auto const news = r.source->latest();
+        if (!news.now || (r.seen && news.now->version == r.seen->version)) {
+            if (news.stopped) return std::tuple(boost::system::error_code(make_error_code(errc::stopped)), update{});
+            return std::nullopt;
+        }
+        auto const before = std::exchange(r.seen, news.now);
+        update u{news.now, difference(before ? *before->instances : none, *news.now->instances), news.why};
+        if (!before)
+            u.why = cause::first;
+        else if (u.why == cause::state && !u.diff.empty())
+            u.why = cause::change;  // an older piece of news, never delivered, is in it
+        return std::tuple(boost::system::error_code(), std::move(u));
     }
-
-    // Runs on the consumer's executor from end to end, because only there may its cancellation slot be touched.
-    struct next {
-        std::weak_ptr<reader> target;
-        bool started = false;
-
-        template <class Self>
-        void operator()(Self& self, boost::system::error_code = {})
-        {
-            auto const r = target.lock();
-            if (!std::exchange(started, true)) {
-                self.reset_cancellation_state(asio::enable_total_cancellation());
-                auto const news = r->source->latest();
-                if (newer(news, r->seen.get()) || news.stopped) return asio::post(std::move(self));
-                return wait(self, r);
-            }
-            if (!r || self.get_cancellation_state().cancelled() != asio::cancellation_type::none)
-                return self.complete(asio::error::operation_aborted, update{});
-            auto const news = r->source->latest();
-            if (newer(news, r->seen.get())) return self.complete({}, deliver(*r, news));
-            if (news.stopped) return self.complete(make_error_code(errc::stopped), update{});
-            wait(self, r);
-        }
-
-        template <class Self>
-        static void wait(Self& self, std::shared_ptr<reader> const& r)
-        {
-            auto const seen = r->seen;
-            r->bell.async_wait_until(never, std::move(self));
-            // What was published between the look and the wait found nobody to wake.
-            auto const news = r->source->latest();
-            if (newer(news, seen.get()) || news.stopped) r->bell.cancel();
-        }
-
-        // Only here, with the delivery certain, does the set count as seen.
-        static update deliver(reader& r, detail::feed::news const& news)
-        {
-            static snapshot::list const none;
-            auto const before = std::exchange(r.seen, news.now);
-            update u{news.now, difference(before ? *before->instances : none, *news.now->instances), news.why};
-            if (!before)
-                u.why = cause::first;
-            else if (u.why == cause::state && !u.diff.empty())
-                u.why = cause::change;  // an older piece of news, never delivered, is in it
-            return u;
-        }
-    };
 
     std::shared_ptr<void> keep_;  // outlives the reader
     std::shared_ptr<reader> reader_;

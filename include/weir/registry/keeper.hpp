@@ -1,0 +1,311 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/async/timer.hpp>
+#include <weir/core/random.hpp>
+#include <weir/registry/lease.hpp>
+#include <weir/retry/backoff.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/compose.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+
+namespace weir::registry {
+
+/// A registry's answer to a registration or a heartbeat.
+struct reply {
+    bool known = true;      ///< false, to a heartbeat: it does not have the instance, or not as ours
+    std::string note = {};  ///< with an error, or when not known: what the registry said, for people
+};
+
+/// What keeping a registration needs of a registry. The operations have the signature void(boost::system::error_code,
+/// reply), are called one at a time and honour terminal cancellation. errc::registry_refused: asking again as things are
+/// will not help.
+///
+///   async_put(r, token)            have this instance, whether or not you had it
+///   async_beat(r, health, token)   it is alive, and in this state
+///   async_remove(r, token)         forget it; no error if it is not there
+template <class B>
+concept lease_backend = std::move_constructible<B> &&
+    requires(B& b, registration const& r, health h, void (*f)(boost::system::error_code, reply)) {
+        b.async_put(r, f);
+        b.async_beat(r, h, f);
+        b.async_remove(r, f);
+    };
+
+struct lease_options {
+    duration timeout = std::chrono::seconds(5);         ///< of each question; of heartbeats at most a third of the TTL
+    duration remove_timeout = std::chrono::seconds(2);  ///< of deregistering
+
+    /// Pause before asking again after a failure. Heartbeats come back within a third of the TTL whatever this says.
+    weir::backoff backoff =
+        exponential(std::chrono::milliseconds(100), std::chrono::seconds(30)).with(jitter::decorrelated);
+};
+
+/// Has `backend` know `r`, and keeps that true. Returns at once; the lease's events tell how it goes.
+///
+///   - registers; the first heartbeat follows at once, because a registry may keep an old critical state;
+///   - then a heartbeat each third of the TTL, with 10 % jitter, so that a fleet started together spreads;
+///   - told that the instance is not known, it registers again at once; after other failures it retries, and registers
+///     again when the TTL has passed without a heartbeat heard.
+///
+/// Throws: std::invalid_argument, naming the field of registration.   Threads: any.
+/// Cost:   one coroutine a lease.
+template <lease_backend Backend>
+[[nodiscard]] lease keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o = {},
+                         random_engine random = random_engine{thread_random()()});
+
+/// The same, complete when the registry has it. A registry that cannot be reached is waited for: cancel to give up.
+/// Signature:    void(boost::system::error_code, lease). errc::registry_refused: the registry said no; the lease goes on
+///               trying, destroy it to give up.
+/// Cancellation: all types; the lease is gone then, and the TTL ends what the registry may already have.
+template <lease_backend Backend, class Token>
+auto async_keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o, Token&& token);
+
+// Bodies
+
+namespace detail {
+
+template <class Backend>
+class keeper final : public lease_state, public std::enable_shared_from_this<keeper<Backend>> {
+public:
+    keeper(asio::any_io_executor executor, Backend backend, registration r, lease_options o, random_engine random)
+        : lease_state(executor, checked(std::move(r))),
+          strand_(asio::make_strand(executor)),
+          backend_(std::move(backend)),
+          options_(o),
+          random_(random),
+          pause_(strand_),
+          limit_(strand_)
+    {
+    }
+
+    void start()
+    {
+        asio::co_spawn(strand_, run(this->shared_from_this()), [self = this->shared_from_this()](std::exception_ptr e) {
+            if (e) self->removed_ = make_error_code(errc::registry_unavailable);
+            self->finish(self->removed_);
+        });
+    }
+
+    void stop() override
+    {
+        tell_loop([](keeper& k) { k.stopped_ = true; });
+    }
+
+    void remove() override
+    {
+        tell_loop([](keeper& k) { k.stopped_ = k.removing_ = true; });
+    }
+
+    void set_state(health h) override
+    {
+        asio::post(strand_, [self = this->shared_from_this(), h] {
+            self->state_ = h;
+            self->beat_now_ = true;
+            self->pause_.cancel();
+        });
+    }
+
+private:
+    struct answer {
+        boost::system::error_code ec;
+        registry::reply reply;
+        [[nodiscard]] bool good() const { return !ec && reply.known; }
+    };
+
+    template <class Change>
+    void tell_loop(Change change)
+    {
+        asio::post(strand_, [self = this->shared_from_this(), change] {
+            change(*self);
+            self->pause_.cancel();
+            if (!self->leaving_) self->question_.emit(asio::cancellation_type::terminal);
+        });
+    }
+
+    static asio::awaitable<void> run(std::shared_ptr<keeper> self)
+    {
+        bool known_once = false;
+        while (!self->stopped_) {
+            if (!co_await self->introduce(known_once)) continue;
+            known_once = true;
+            co_await self->beat_on();
+        }
+        self->leaving_ = true;
+        if (self->removing_) {
+            auto const a = co_await self->ask(step::remove, self->options_.remove_timeout);
+            self->removed_ = a.ec;
+        }
+    }
+
+    // One try to be registered. After a failure it has waited.
+    asio::awaitable<bool> introduce(bool again)
+    {
+        // Forgotten once, come back at once; a registry that forgets at every heartbeat is met with backoff.
+        beat_now_ = false;
+        if (failures_ > 1) co_await sleep(refused_ ? options_.backoff.max() : what.ttl / 3);
+        if (stopped_) co_return false;
+        auto const a = co_await ask(step::put, options_.timeout);
+        if (stopped_) co_return false;
+        if (!a.ec) {
+            heard_ = pause_.now();
+            refused_ = false;
+            tell({again ? lease_event::kind::restored : lease_event::kind::registered});
+            co_return true;
+        }
+        note_refusal(a);
+        failures_ = std::max(failures_, 1u) + 1;  // the next try waits
+        co_return false;
+    }
+
+    // Heartbeats, until the registry has lost us.
+    asio::awaitable<void> beat_on()
+    {
+        while (!stopped_) {
+            beat_now_ = false;
+            auto const third = what.ttl / 3;
+            auto const a = co_await ask(step::beat, std::min(options_.timeout, third));
+            if (stopped_) co_return;
+            auto const now = pause_.now();
+            if (a.good()) {
+                heard_ = now;
+                failures_ = 0;
+                refused_ = false;
+                if (!beat_now_) co_await wait(third * 9 / 10 + jittered(third / 5));
+                continue;
+            }
+            note_refusal(a);
+            if (!a.ec || between(heard_, now) >= what.ttl) {
+                ++failures_;
+                tell({lease_event::kind::lost, a.ec, a.reply.note});
+                co_return;
+            }
+            ++failures_;
+            co_await sleep(third);
+        }
+    }
+
+    enum class step : std::uint8_t { put, beat, remove };
+
+    // One question, with a time limit that cancels it.
+    asio::awaitable<answer> ask(step s, duration limit)
+    {
+        answer a;
+        auto late = std::make_shared<bool>(false);
+        auto const turn = ++turn_;
+        limit_.async_wait_for(limit, [weak = this->weak_from_this(), turn, late](boost::system::error_code ec) {
+            auto const self = weak.lock();
+            if (ec || !self || turn != self->turn_) return;
+            *late = true;
+            self->question_.emit(asio::cancellation_type::terminal);
+        });
+        try {
+            auto token = asio::bind_cancellation_slot(question_.slot(), asio::as_tuple(asio::use_awaitable));
+            if (s == step::put)
+                std::tie(a.ec, a.reply) = co_await backend_.async_put(what, token);
+            else if (s == step::beat)
+                std::tie(a.ec, a.reply) = co_await backend_.async_beat(what, state_, token);
+            else
+                std::tie(a.ec, a.reply) = co_await backend_.async_remove(what, token);
+        } catch (std::exception const& e) {
+            a.ec = make_error_code(errc::registry_unavailable);
+            a.reply.note = e.what();
+        }
+        ++turn_;
+        limit_.cancel();
+        question_.slot().clear();
+        if (a.ec && *late) {
+            a.ec = make_error_code(errc::registry_unavailable);
+            a.reply.note = "no answer within " + weir::detail::option_text(limit);
+        }
+        co_return a;
+    }
+
+    void note_refusal(answer const& a)
+    {
+        if (a.ec != errc::registry_refused || std::exchange(refused_, true)) return;
+        tell({lease_event::kind::refused, a.ec, a.reply.note});
+    }
+
+    // Backoff, at most `limit`.
+    asio::awaitable<void> sleep(duration limit)
+    {
+        last_pause_ = options_.backoff.delay(failures_, failures_ > 1 ? last_pause_ : duration{}, random_);
+        co_await wait(std::min(last_pause_, limit));
+    }
+
+    asio::awaitable<void> wait(duration d)
+    {
+        if (stopped_ || beat_now_) co_return;
+        co_await pause_.async_wait_for(d, asio::as_tuple(asio::use_awaitable));
+    }
+
+    [[nodiscard]] duration jittered(duration d)
+    {
+        return duration{static_cast<duration::rep>(
+            uniform_below(random_, static_cast<std::uint64_t>(std::max<duration::rep>(d.count(), 0))))};
+    }
+
+    asio::strand<asio::any_io_executor> strand_;
+    Backend backend_;
+    lease_options options_;
+    random_engine random_;
+    weir::timer pause_;
+    weir::timer limit_;
+    asio::cancellation_signal question_;
+    boost::system::error_code removed_;
+    time_point heard_{};  // the last time the registry certainly had us
+    duration last_pause_{};
+    std::uint64_t turn_ = 0;
+    unsigned failures_ = 0;
+    health state_ = health::passing;
+    bool refused_ = false;
+    bool beat_now_ = false;
+    bool stopped_ = false;
+    bool removing_ = false;
+    bool leaving_ = false;
+};
+
+}  // namespace detail
+
+template <lease_backend Backend>
+lease keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o, random_engine random)
+{
+    auto const state =
+        std::make_shared<detail::keeper<Backend>>(executor, std::move(backend), std::move(r), o, random);
+    state->start();
+    return lease(state);
+}
+
+template <lease_backend Backend, class Token>
+auto async_keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o, Token&& token)
+{
+    auto const kept = std::make_shared<lease>(keep(executor, std::move(backend), std::move(r), o));
+    return asio::async_compose<Token, void(boost::system::error_code, lease)>(
+        [kept, started = false](auto& self, boost::system::error_code ec = {}, lease_event e = {}) mutable {
+            auto const l = kept;
+            if (!std::exchange(started, true)) {
+                self.reset_cancellation_state(asio::enable_total_cancellation());
+                return l->async_wait_event(std::move(self));
+            }
+            if (ec) return self.complete(ec, lease());
+            self.complete(e.code, std::move(*l));
+        },
+        token, executor);
+}
+
+}  // namespace weir::registry
