@@ -167,8 +167,8 @@ TEST_CASE("validate: messages whose length two readers could see differently are
         "Transfer-Encoding: identity",
         "Transfer-Encoding: \"chunked\"",
         "Transfer-Encoding: chunked;x=1",
-        "Transfer-Encoding:\x0b"
-        "chunked",
+        ("Transfer-Encoding:\x0b"
+         "chunked"),
         "Transfer-Encoding : chunked",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
