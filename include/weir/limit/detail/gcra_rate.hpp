@@ -1,0 +1,77 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/limit/rate.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+
+namespace weir::detail {
+
+__extension__ using int128 = __int128;
+
+/// A rate and a burst as whole numbers of ticks. The tick is chosen so that the interval between two permits is a whole
+/// number of them:
+///
+///   exact    permits/per in lowest terms is p/q with p <= 2^24, and an empty bucket fills within half a year:
+///            one nanosecond is p ticks, one permit is q ticks, and nothing is ever rounded.
+///   fine     p above 2^24 (999'999'937 per second): one nanosecond is 2^m ticks, the interval is rounded up.
+///   coarse   a burst that takes more than half a year to fill: one tick is 2^s nanoseconds, the interval is rounded up, and
+///            one more tick pays for reading the clock in whole ticks.
+///
+/// Rounding only lengthens the interval, by less than 3e-7 of it: a limiter is never faster than asked.
+/// Throws: std::invalid_argument, naming `who` and the field.
+struct gcra_rate {
+    static constexpr std::int64_t span = std::int64_t{1} << 55;  ///< ticks that one origin reaches; ticks of debt at most
+    static constexpr std::int64_t max_burst = 1'000'000'000;
+
+    std::int64_t mul = 1;       ///< ticks = (nanoseconds * mul) >> shift; one of the two is neutral
+    std::int64_t shift = 0;
+    std::int64_t interval = 1;  ///< ticks per permit
+    std::int64_t burst = 0;     ///< permits; burst * interval <= span / 2
+    std::uint64_t reach = 0;    ///< `span` in nanoseconds
+
+    gcra_rate() = default;
+    gcra_rate(rate r, std::uint64_t burst_permits, std::string const& who)
+    {
+        using namespace std::chrono_literals;
+        auto const per = r.per.count();
+        if (r.per <= 0ns || r.per > 365 * 24h || r.permits == 0 || r.permits > static_cast<std::uint64_t>(per))
+            throw std::invalid_argument(who + ".rate: from one per 365 days to 1e9 per second, got " +
+                                        std::to_string(r.permits) + " per " + std::to_string(per) + " ns");
+        if (burst_permits > static_cast<std::uint64_t>(max_burst))
+            throw std::invalid_argument(who + ".burst: from 0 to " + std::to_string(max_burst) + ", got " +
+                                        std::to_string(burst_permits));
+        burst = static_cast<std::int64_t>(burst_permits);
+        choose_tick(static_cast<std::int64_t>(r.permits), per);
+        reach = static_cast<std::uint64_t>(shift > 8 ? INT64_MAX : (span / mul) << shift);
+    }
+
+private:
+    void choose_tick(std::int64_t permits, std::int64_t per)
+    {
+        auto const room = span / 2 / std::max<std::int64_t>(burst, 1);  // the longest interval we have the bits for
+        auto const divisor = std::gcd(permits, per);
+        mul = permits / divisor;
+        interval = per / divisor;
+        if (mul <= 1 << 24 && interval <= room) return;
+
+        // How many ticks of 2^-m nanoseconds one permit takes, rounded up.
+        auto const ticks = [&](int m) {
+            auto const a = static_cast<int128>(per) << std::max(m, 0);
+            auto const b = static_cast<int128>(permits) << std::max(-m, 0);
+            return (a + b - 1) / b + (m < 0 ? 1 : 0);
+        };
+        int m = 24;
+        while (ticks(m) > room) --m;
+        mul = std::int64_t{1} << std::max(m, 0);
+        shift = std::max(-m, 0);
+        interval = static_cast<std::int64_t>(ticks(m));
+    }
+};
+
+}  // namespace weir::detail

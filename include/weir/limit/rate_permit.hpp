@@ -1,0 +1,54 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/core/outcome.hpp>
+#include <weir/core/time.hpp>
+#include <weir/limit/detail/gcra.hpp>
+
+#include <cstdint>
+#include <utility>
+
+namespace weir {
+
+/// Permits taken from a token_bucket or leaky_bucket, for one send at `start_at()`.
+/// `record`, with any outcome, says that it was sent: the permits stay spent. Destroyed or cancelled before that, it gives
+/// them back, but only while nothing was admitted behind it; later than that a refund could mint a permit.
+/// Threads: one at a time. Lifetimes: the limiter outlives it. Cost: cancel is one compare-exchange; no allocation.
+class [[nodiscard]] rate_permit {
+public:
+    rate_permit(rate_permit&& other) noexcept
+        : word_(std::exchange(other.word_, nullptr)), taken_(other.taken_)
+    {
+    }
+    rate_permit& operator=(rate_permit&& other) noexcept
+    {
+        if (this == &other) return *this;
+        cancel();
+        word_ = std::exchange(other.word_, nullptr);
+        taken_ = other.taken_;
+        return *this;
+    }
+    ~rate_permit() { cancel(); }
+
+    /// Not to be sent before this instant. It is the time of asking, unless it was reserved ahead.
+    [[nodiscard]] time_point start_at() const noexcept { return taken_.at; }
+
+    /// It was sent.
+    void record(outcome const&, time_point) noexcept { word_ = nullptr; }
+
+    /// It will not be sent. True when the permits went back.
+    bool cancel() noexcept
+    {
+        auto* const word = std::exchange(word_, nullptr);
+        return word != nullptr && word->undo(taken_.before, taken_.after);
+    }
+
+    /// For limiters: the permits of an admission.
+    rate_permit(detail::gcra& word, detail::gcra::answer const& taken) noexcept : word_(&word), taken_(taken) {}
+
+private:
+    detail::gcra* word_;
+    detail::gcra::answer taken_;
+};
+
+}  // namespace weir
