@@ -26,7 +26,7 @@ struct client_options {
     std::size_t max_idle = 1024;                     ///< the same, over all endpoints; 0: none
     std::size_t max_connections_per_endpoint = 0;    ///< calls above it: errc::too_many_calls; 0: no limit
     std::uint64_t max_body_bytes = 8 * 1024 * 1024;  ///< of an answer; above it: errc::body_too_large; 0: none may come
-    std::uint32_t max_header_bytes = 8 * 1024;       ///< of an answer, from status line to empty line; 1 KiB to 1 MiB
+    std::uint32_t max_header_bytes = 8 * 1024;       ///< of an answer's header, and again of its status line; 1 KiB to 1 MiB
     std::string host_header = {};                    ///< sent as Host; empty: the endpoint's host and port
     std::string user_agent = "weir";                 ///< empty: none is sent
 

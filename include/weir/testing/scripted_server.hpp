@@ -25,7 +25,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace weir::testing {
@@ -34,22 +33,22 @@ namespace weir::testing {
 class script {
 public:
     /// Reads one request, head and body (by Content-Length).
-    script& read_request() { return add(read_one{}); }
+    script& read_request() { return add({.what = read_one}); }
     /// The same, and notes a failure when `part` is not in it.
-    script& expect(std::string part) { return add(read_one{std::move(part)}); }
-    /// Reads until `count` bytes have come.
-    script& read_bytes(std::size_t count) { return add(read_count{count}); }
+    script& expect(std::string part) { return add({.what = read_one, .text = std::move(part)}); }
+    /// Reads until `count` more bytes have come.
+    script& read_bytes(std::size_t count) { return add({.what = read_count, .size = count}); }
     /// Reads until the peer closes.
-    script& read_to_end() { return add(read_count{static_cast<std::size_t>(-1)}); }
+    script& read_to_end() { return add({.what = read_all}); }
 
-    script& send(std::string bytes) { return add(write{std::move(bytes), static_cast<std::size_t>(-1), {}}); }
+    script& send(std::string bytes) { return send_in_pieces(std::move(bytes), static_cast<std::size_t>(-1)); }
     /// In pieces of `size` bytes, each a write of its own, `pause` apart. Without a pause others run in between.
     script& send_in_pieces(std::string bytes, std::size_t size, duration pause = {})
     {
-        return add(write{std::move(bytes), std::max<std::size_t>(size, 1), pause});
+        return add({.what = write, .text = std::move(bytes), .size = size, .span = pause});
     }
     /// Only the first `count` bytes: the answer is cut short.
-    script& send_cut(std::string bytes, std::size_t count) { return send(bytes.substr(0, count)); }
+    script& send_cut(std::string_view bytes, std::size_t count) { return send(std::string(bytes.substr(0, count))); }
 
     /// A complete answer with this body, after which the connection stays as it is.
     script& answer(int status, std::string const& body, std::string const& headers = {})
@@ -58,33 +57,27 @@ public:
                     "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
     }
 
-    script& wait(duration d) { return add(rest{d}); }
-    script& call(std::function<void()> f) { return add(std::move(f)); }
+    script& wait(duration d) { return add({.what = rest, .span = d}); }
+    script& call(std::function<void()> f) { return add({.what = run, .function = std::move(f)}); }
+    /// From the first step again, for as long as the peer stays.
+    script& repeat() { return add({.what = again}); }
 
-    script& close() { return add(ending::close); }            ///< the ordinary end
-    script& reset() { return add(ending::reset); }            ///< RST: the peer sees connection_reset
-    script& half_close() { return add(ending::half_close); }  ///< says it has no more to send, and reads on
-    script& hang() { return add(ending::hang); }              ///< holds the connection, silent, until the server goes
+    script& close() { return add({.what = end}); }                  ///< the ordinary end
+    script& reset() { return add({.what = reset_connection}); }     ///< RST: the peer sees connection_reset
+    script& half_close() { return add({.what = shut_down_send}); }  ///< says it has no more to send, and reads on
+    script& hang() { return read_to_end(); }                        ///< silent for as long as the peer stays
 
 private:
     friend class scripted_server;
 
-    struct read_one {
-        std::string part = {};
+    enum kind { read_one, read_count, read_all, write, rest, run, again, end, reset_connection, shut_down_send };
+    struct step {
+        kind what;
+        std::string text = {};
+        std::size_t size = 0;
+        duration span = {};
+        std::function<void()> function = {};
     };
-    struct read_count {
-        std::size_t count;
-    };
-    struct write {
-        std::string bytes;
-        std::size_t piece;
-        duration between;
-    };
-    struct rest {
-        duration span;
-    };
-    enum class ending { close, reset, half_close, hang };
-    using step = std::variant<read_one, read_count, write, rest, std::function<void()>, ending>;
 
     script& add(step s)
     {
@@ -107,6 +100,7 @@ private:
 /// Threads: one.   Lifetimes: the destructor closes everything.   Seen in: tests/http/client.cpp
 class scripted_server {
     using tcp = asio::ip::tcp;
+    using error_code = boost::system::error_code;
 
 public:
     explicit scripted_server(asio::any_io_executor executor)
@@ -132,7 +126,7 @@ public:
     /// Refuses further connections and resets those there are.
     void stop()
     {
-        boost::system::error_code ignored;
+        error_code ignored;
         state_->acceptor.close(ignored);
         for (auto& c : state_->connections)
             if (c->socket.is_open()) abandon(*c);
@@ -163,7 +157,10 @@ private:
         bool finished = false;
     };
     struct state {
-        state(asio::any_io_executor const& e, tcp::endpoint const& at) : acceptor(e, at), port(acceptor.local_endpoint().port()) {}
+        state(asio::any_io_executor const& e, tcp::endpoint const& at)
+            : acceptor(e, at), port(acceptor.local_endpoint().port())
+        {
+        }
         tcp::acceptor acceptor;
         std::uint16_t port;
         std::deque<script> scripts;
@@ -176,7 +173,7 @@ private:
 
     static void abandon(connection& c)
     {
-        boost::system::error_code ignored;
+        error_code ignored;
         c.socket.set_option(asio::socket_base::linger(true, 0), ignored);
         c.socket.close(ignored);
         c.clock.cancel();
@@ -186,13 +183,15 @@ private:
     {
         for (;;) {
             auto [ec, socket] = co_await s->acceptor.async_accept(tuple);
-            if (ec) co_return;
-            socket.set_option(tcp::no_delay(true));
+            if (!s->acceptor.is_open()) co_return;
+            if (ec) continue;
+            error_code ignored;
+            socket.set_option(tcp::no_delay(true), ignored);
             auto c = std::make_shared<connection>(std::move(socket));
             s->connections.push_back(c);
             if (s->scripts.empty() && !s->fallback) {
                 s->failures.push_back("connection " + std::to_string(s->connections.size()) + " has no script");
-                c->socket.close();
+                end(*c);
                 continue;
             }
             script play = s->scripts.empty() ? *s->fallback : std::move(s->scripts.front());
@@ -204,21 +203,43 @@ private:
     // A step that cannot go on, because the peer is gone, ends the script.
     static asio::awaitable<void> perform(std::shared_ptr<state> s, std::shared_ptr<connection> c, script play)
     {
-        bool going = true;
-        for (auto const& step : play.steps_) {
-            if (!going) break;
-            if (auto* const one = std::get_if<script::read_one>(&step)) going = co_await read_request(*s, *c, one->part);
-            else if (auto* const n = std::get_if<script::read_count>(&step)) going = co_await read_more(*c, n->count);
-            else if (auto* const w = std::get_if<script::write>(&step)) going = co_await send(*c, *w);
-            else if (auto* const p = std::get_if<script::rest>(&step)) {
-                auto [ec] = co_await c->clock.async_wait_for(p->span, tuple);
-                going = !ec;
-            } else if (auto* const f = std::get_if<std::function<void()>>(&step)) (*f)();
-            else going = co_await end(*c, std::get<script::ending>(step));
+        for (std::size_t i = 0; i < play.steps_.size(); ++i) {
+            if (play.steps_[i].what == script::again) i = 0;
+            bool const going = co_await perform(*s, *c, play.steps_[i]);
+            if (!going) co_return end(*c);
         }
-        boost::system::error_code ignored;
-        c->socket.close(ignored);
-        c->finished = going;
+        end(*c);
+        c->finished = true;
+    }
+
+    static asio::awaitable<bool> perform(state& s, connection& c, script::step const& step)
+    {
+        error_code ignored;
+        switch (step.what) {
+            case script::read_one: co_return co_await read_request(s, c, step.text);
+            case script::read_count: co_return co_await read_more(c, step.size);
+            case script::read_all: co_return co_await read_to_end(c);
+            case script::write: co_return co_await send(c, step.text, step.size, step.span);
+            case script::rest: co_return co_await wait(c, step.span);
+            case script::run: step.function(); break;
+            case script::again: break;
+            case script::end: end(c); break;
+            case script::reset_connection: abandon(c); break;
+            case script::shut_down_send: c.socket.shutdown(tcp::socket::shutdown_send, ignored); break;
+        }
+        co_return true;
+    }
+
+    static void end(connection& c)
+    {
+        error_code ignored;
+        c.socket.close(ignored);
+    }
+
+    static asio::awaitable<bool> wait(connection& c, duration span)
+    {
+        auto [ec] = co_await c.clock.async_wait_for(span, tuple);
+        co_return !ec;
     }
 
     static asio::awaitable<bool> read_some(connection& c)
@@ -231,12 +252,18 @@ private:
 
     static asio::awaitable<bool> read_more(connection& c, std::size_t count)
     {
-        bool const to_end = count == static_cast<std::size_t>(-1);
-        while (to_end || c.received.size() - c.used < count) {
+        while (c.received.size() - c.used < count) {
             bool const more = co_await read_some(c);
-            if (!more) co_return to_end;
+            if (!more) co_return false;
         }
         c.used += count;
+        co_return true;
+    }
+
+    static asio::awaitable<bool> read_to_end(connection& c)
+    {
+        for (bool more = true; more;) more = co_await read_some(c);
+        c.used = c.received.size();
         co_return true;
     }
 
@@ -271,36 +298,22 @@ private:
         return text.size() >= end + 4 + body ? end + 4 + body : 0;
     }
 
-    static asio::awaitable<bool> send(connection& c, script::write const& w)
+    static asio::awaitable<bool> send(connection& c, std::string_view rest, std::size_t size, duration pause)
     {
-        std::string_view rest = w.bytes;
         while (!rest.empty()) {
-            auto const piece = rest.substr(0, w.piece);
+            auto const piece = rest.substr(0, std::max<std::size_t>(size, 1));
             auto [ec, n] = co_await asio::async_write(c.socket, asio::buffer(piece.data(), piece.size()), tuple);
             if (ec) co_return false;
             rest.remove_prefix(n);
             if (rest.empty()) break;
-            if (w.between > duration::zero()) {
-                auto [stopped] = co_await c.clock.async_wait_for(w.between, tuple);
-                if (stopped) co_return false;
+            if (pause > duration::zero()) {
+                bool const going = co_await wait(c, pause);
+                if (!going) co_return false;
             } else {
                 co_await asio::post(c.socket.get_executor(), asio::use_awaitable);
             }
         }
         co_return true;
-    }
-
-    static asio::awaitable<bool> end(connection& c, script::ending how)
-    {
-        boost::system::error_code ignored;
-        switch (how) {
-            case script::ending::close: c.socket.close(ignored); co_return true;
-            case script::ending::reset: abandon(c); co_return true;
-            case script::ending::half_close: c.socket.shutdown(tcp::socket::shutdown_send, ignored); co_return true;
-            case script::ending::hang: break;
-        }
-        bool const closed = co_await read_more(c, static_cast<std::size_t>(-1));
-        co_return closed;
     }
 
     std::shared_ptr<state> state_;
