@@ -296,7 +296,7 @@ TEST_CASE("token_bucket: random traffic at rounded rates is never over the bound
         exact_bucket e{r, burst};
         auto t = start;
         auto const interval = 1 + static_cast<std::uint64_t>(r.per.count()) / r.permits;
-        for (int i = 0; i < 3000; ++i) {
+        for (int i = 0; i < (round % 2 ? 3000 : 200); ++i) {  // the slow ones cross the whole clock in that
             t += duration{static_cast<std::int64_t>(g() % (2 * interval + 2))};
             auto const n = 1 + g() % (round % 2 ? 4 : burst);
             if (b.try_acquire(n, t)) REQUIRE(e.take(n, t));
