@@ -98,7 +98,7 @@ private:
     [[nodiscard]] admission<permit> admit_slowly(time_point now) noexcept;
     [[nodiscard]] rejection refuse(time_point retry_at) const noexcept { return {errc::circuit_open, retry_at, name_}; }
     void settle(stamp s, std::uint64_t probe, outcome const& o, time_point now) noexcept;
-    void give_back(stamp s, std::uint64_t probe) noexcept;
+    void give_back(std::uint64_t probe) noexcept;
     void set_state(circuit_state to, time_point now) noexcept;
 
     // Under the lock. Those that answer true have news for listeners.
@@ -125,7 +125,7 @@ private:
     options options_;
     detail::probes probes_;
     unsigned run_ = 0;            // failures since the last success, while consecutive_failures is on
-    duration interval_{};         // the present or last open time; zero after closing
+    duration interval_{};         // the present or last open time
     bool would_be_open_ = false;  // dry run: the listeners know, and it is still so
     detail::transition_queue transitions_;
     std::string const name_;
@@ -147,7 +147,7 @@ public:
     }
     ~permit()
     {
-        if (probe_ != 0 && breaker_ != nullptr) breaker_->give_back(stamp_, probe_);
+        if (probe_ != 0 && breaker_ != nullptr) breaker_->give_back(probe_);
     }
 
     void record(outcome const& o, time_point now) noexcept
@@ -246,7 +246,7 @@ void basic_circuit_breaker<Clock>::settle(stamp s, std::uint64_t probe, outcome 
     using counted = detail::window_with_front::counted;
     if (stamp_.load(std::memory_order_acquire) != s) return;  // of an older generation: counts nowhere
     if (o.what == outcome::kind::ignored) {
-        if (probe != 0) give_back(s, probe);
+        if (probe != 0) give_back(probe);
         return;
     }
     bool const slow = o.latency > slow_after_.load(std::memory_order_relaxed);
@@ -276,10 +276,10 @@ void basic_circuit_breaker<Clock>::settle(stamp s, std::uint64_t probe, outcome 
 }
 
 template <clock Clock>
-void basic_circuit_breaker<Clock>::give_back(stamp s, std::uint64_t probe) noexcept
+void basic_circuit_breaker<Clock>::give_back(std::uint64_t probe) noexcept
 {
     std::lock_guard const lock(mutex_);
-    if (current() == s) probes_.give_back(probe);
+    probes_.give_back(probe);  // a probe of an earlier half-open period is not known any more
 }
 
 template <clock Clock>
@@ -330,10 +330,7 @@ void basic_circuit_breaker<Clock>::go(circuit_state to, time_point now) noexcept
     run_ = 0;
     would_be_open_ = false;
     switch (to) {
-        case circuit_state::closed:
-            window_.clear();
-            interval_ = duration::zero();
-            break;
+        case circuit_state::closed: window_.clear(); break;
         case circuit_state::open: open_until_.store(later(now, interval_), std::memory_order_relaxed); break;
         case circuit_state::half_open: probes_.begin(); break;
         case circuit_state::forced_open:
