@@ -30,6 +30,10 @@
 #include <weir/core/random.hpp>
 #include <weir/core/result.hpp>
 #include <weir/core/time.hpp>
+#include <weir/limit/concurrency_limit.hpp>
+#include <weir/limit/rate.hpp>
+#include <weir/limit/rate_permit.hpp>
+#include <weir/limit/token_bucket.hpp>
 #include <weir/retry/backoff.hpp>
 #include <weir/retry/retry.hpp>
 #include <weir/retry/retry_after.hpp>
