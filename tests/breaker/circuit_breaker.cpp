@@ -579,6 +579,20 @@ TEST_CASE("circuit_breaker: reconfigure keeps window, generation and in-flight c
     CHECK(b.state(t0) == circuit_state::open);
 }
 
+TEST_CASE("circuit_breaker: after reconfigure a plain success is judged by the new rate")
+{
+    circuit_breaker b(small());
+    succeed(b, t0, 6);
+    fail(b, t0, 4);
+    succeed(b, t0, 2);
+    CHECK(b.state(t0) == circuit_state::closed);
+    auto o = small();
+    o.failure_rate = 0.3;
+    b.reconfigure(o, t0);
+    succeed(b, t0);  // 4 of 13
+    CHECK(b.state(t0) == circuit_state::open);
+}
+
 TEST_CASE("circuit_breaker: reconfigure keeps the open deadline and the probes in flight")
 {
     circuit_breaker b({.minimum_calls = 4, .open_for = 5s, .half_open_probes = 2});

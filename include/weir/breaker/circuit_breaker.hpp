@@ -360,7 +360,6 @@ void basic_circuit_breaker<Clock>::reconfigure(options o, time_point now)
         window_.reconfigure(o.window, now);  // the last thing that can throw, and the first that changes anything
         probes_.want(o.half_open_probes);
         window_.watch_all();  // the next call is judged by the new limits
-        if (options_.consecutive_failures == 0) run_ = 0;
         slow_after_.store(slow_after(o), std::memory_order_relaxed);
         options_ = std::move(o);
         auto const s = state_of(current());
