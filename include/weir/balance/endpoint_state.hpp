@@ -1,0 +1,68 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/core/time.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+namespace weir {
+
+/// What is known of one endpoint from the calls to it: how many are in flight, and a latency that jumps to every peak and
+/// then comes down over time (the peak-sensitive EWMA of Twitter's Finagle). It lives as long as the endpoint's id is in the
+/// set, across updates.
+/// Threads: any. Cost: one word each; observing is one compare-exchange.
+class endpoint_state {
+public:
+    [[nodiscard]] std::uint32_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
+    void enter() noexcept { in_flight_.fetch_add(1, std::memory_order_relaxed); }
+    void leave() noexcept { in_flight_.fetch_sub(1, std::memory_order_relaxed); }
+
+    /// A call took this long. A longer latency than the present one replaces it; a shorter one is mixed in by how much time
+    /// has passed since the last: e^(-t/decay) of the old stays.
+    void observe(duration latency, time_point now, duration decay) noexcept
+    {
+        auto const sample = std::max(static_cast<float>(latency.count()), 1.0f);
+        auto word = latency_.load(std::memory_order_relaxed);
+        for (;;) {
+            auto const old = value(word);
+            auto const keep = weight_of_past(word, now, decay);
+            auto const next = sample >= old ? sample : keep * old + (1 - keep) * sample;
+            if (latency_.compare_exchange_weak(word, pack(next, now), std::memory_order_relaxed)) return;
+        }
+    }
+
+    /// The latency as it has faded until `now`, in nanoseconds, not below a microsecond; 0: no call has ended yet.
+    /// It fades so that an endpoint that was slow once is tried again.
+    [[nodiscard]] float latency(time_point now, duration decay) const noexcept
+    {
+        auto const word = latency_.load(std::memory_order_relaxed);
+        return word == 0 ? 0.0f : std::max(value(word) * weight_of_past(word, now, decay), 1000.0f);
+    }
+
+private:
+    // Latency as a float | milliseconds of the clock, modulo 2^32. Callers with an older clock reading count as "now".
+    static float value(std::uint64_t word) noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(word >> 32)); }
+    static std::uint32_t stamp(time_point t) noexcept
+    {
+        return static_cast<std::uint32_t>(t.time_since_epoch().count() / 1'000'000);
+    }
+    static std::uint64_t pack(float value, time_point now) noexcept
+    {
+        return static_cast<std::uint64_t>(std::bit_cast<std::uint32_t>(value)) << 32 | stamp(now);
+    }
+    static float weight_of_past(std::uint64_t word, time_point now, duration decay) noexcept
+    {
+        auto const age = static_cast<std::int32_t>(stamp(now) - static_cast<std::uint32_t>(word));
+        if (age <= 0) return 1.0f;
+        return std::exp(-static_cast<float>(age) * 1e6f / static_cast<float>(decay.count()));
+    }
+
+    std::atomic<std::uint32_t> in_flight_{0};
+    std::atomic<std::uint64_t> latency_{0};
+};
+
+}  // namespace weir

@@ -1,0 +1,101 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/balance/endpoint_set.hpp>
+#include <weir/balance/lease.hpp>
+#include <weir/core/admission.hpp>
+#include <weir/core/endpoint.hpp>
+#include <weir/core/random.hpp>
+#include <weir/core/time.hpp>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace weir {
+
+struct peak_ewma_options {
+    duration decay = std::chrono::seconds{10};           ///< a latency peak fades by a factor e in this time; 1 ms to 1 day
+    duration failure_penalty = std::chrono::seconds{1};  ///< a failure counts as at least this slow; 0 to 1 day, 0: as it was
+    std::string name = "peak_ewma";                      ///< the gate name in refusals; fixed at construction
+};
+
+/// Draws two endpoints at random and picks the one with the lower (latency, sensitive to peaks) x (calls in flight + 1) /
+/// weight: the power of two choices over Finagle's peak EWMA. Slow, stalled and failing endpoints lose within a few calls
+/// and are tried again as their latency fades; no endpoint draws more than 2/N of the calls because it looks good. One that
+/// has not answered yet is taken to be as fast as the one it is compared with: calls in flight decide, so a new endpoint
+/// neither starves nor draws a burst. A retry avoids the endpoint it has just used, if there is another.
+///
+/// Refuses: errc::no_endpoint when no endpoint has a weight; retry_at is `now`, since only an update of the set can help.
+/// Throws:  constructor and reconfigure only, std::invalid_argument for decay or failure_penalty.
+/// Threads: everything, from any thread. Lifetimes: the set outlives it, it outlives its leases.
+/// Cost:    one snapshot, two random numbers, two exponentials, whatever the size; never allocates.
+/// Seen in: examples/07_balance.cpp
+class peak_ewma {
+public:
+    using options = peak_ewma_options;
+
+    explicit peak_ewma(endpoint_set const& set, options o = {}) : set_(&set), name_(std::move(o.name)) { reconfigure(o); }
+    peak_ewma(peak_ewma&& other) noexcept : set_(other.set_), name_(std::move(other.name_))
+    {
+        rule_.decay = other.rule_.decay.load();
+        rule_.failure_penalty = other.rule_.failure_penalty.load();
+    }
+
+    admission<lease> pick(time_point now, random_engine& random, endpoint const* avoid = nullptr) noexcept
+    {
+        auto snapshot = set_->snapshot();
+        auto const n = snapshot->pickable().size();
+        if (n == 0) return rejection{errc::no_endpoint, now, name_};
+        if (n == 1) return lease{std::move(snapshot), 0, &rule_};
+        auto const a = static_cast<std::size_t>(uniform_below(random, n));
+        auto b = static_cast<std::size_t>(uniform_below(random, n - 1));
+        if (b >= a) ++b;
+        auto const& first = snapshot->pickable_member(a);
+        auto const& second = snapshot->pickable_member(b);
+        bool const take_second = avoid != nullptr && first.endpoint.id == avoid->id    ? true
+                                 : avoid != nullptr && second.endpoint.id == avoid->id ? false
+                                                                                       : better(second, first, now);
+        return lease{std::move(snapshot), take_second ? b : a, &rule_};
+    }
+
+    /// Takes effect with the next call. What was measured stays.
+    void reconfigure(options const& o);
+
+    [[nodiscard]] std::string const& name() const noexcept { return name_; }
+
+private:
+    using member = endpoint_snapshot::member;
+
+    [[nodiscard]] bool better(member const& x, member const& y, time_point now) const noexcept
+    {
+        auto const decay = rule_.decay.load(std::memory_order_relaxed);
+        auto latency_x = x.state->latency(now, decay);
+        auto latency_y = y.state->latency(now, decay);
+        if (latency_x == 0 || latency_y == 0) latency_x = latency_y = 1;
+        auto const load = [](member const& m) {
+            return static_cast<float>(m.state->in_flight() + 1) / static_cast<float>(m.endpoint.weight);
+        };
+        return latency_x * load(x) < latency_y * load(y);
+    }
+
+    endpoint_set const* set_;
+    detail::latency_rule rule_;
+    std::string name_;
+};
+
+inline void peak_ewma::reconfigure(options const& o)
+{
+    using namespace std::chrono_literals;
+    if (o.decay < 1ms || o.decay > 24h)
+        throw std::invalid_argument("peak_ewma_options.decay: from 1 ms to 1 day, got " +
+                                    std::to_string(o.decay.count()) + " ns");
+    if (o.failure_penalty < 0ns || o.failure_penalty > 24h)
+        throw std::invalid_argument("peak_ewma_options.failure_penalty: from 0 to 1 day, got " +
+                                    std::to_string(o.failure_penalty.count()) + " ns");
+    rule_.decay.store(o.decay, std::memory_order_relaxed);
+    rule_.failure_penalty.store(o.failure_penalty, std::memory_order_relaxed);
+}
+
+}  // namespace weir

@@ -1,0 +1,77 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <weir/balance/endpoint_state.hpp>
+
+#include <doctest/doctest.h>
+
+#include <thread>
+#include <vector>
+
+using namespace std::chrono_literals;
+using weir::endpoint_state;
+using weir::time_point;
+
+namespace {
+
+constexpr time_point start{1'000'000s};
+
+double ms(endpoint_state const& s, time_point now) { return static_cast<double>(s.latency(now, 10s)) / 1e6; }
+
+}  // namespace
+
+TEST_CASE("endpoint_state: knows nothing before the first call has ended")
+{
+    endpoint_state s;
+    CHECK(s.latency(start, 10s) == 0);
+    CHECK(s.in_flight() == 0);
+}
+
+TEST_CASE("endpoint_state: a peak counts at once, what is faster comes in slowly")
+{
+    endpoint_state s;
+    s.observe(10ms, start, 10s);
+    CHECK(ms(s, start) == doctest::Approx(10));
+    s.observe(200ms, start + 1ms, 10s);
+    CHECK(ms(s, start + 1ms) == doctest::Approx(200));
+    s.observe(10ms, start + 1s, 10s);  // a tenth of the decay later
+    CHECK(ms(s, start + 1s) == doctest::Approx(10 + 190 * 0.9048).epsilon(0.001));
+}
+
+TEST_CASE("endpoint_state: latency fades while nobody calls, down to a microsecond")
+{
+    endpoint_state s;
+    s.observe(1s, start, 10s);
+    CHECK(ms(s, start + 10s) == doctest::Approx(1000 / 2.71828).epsilon(0.001));
+    CHECK(s.latency(start + 1h, 10s) == 1000);
+}
+
+TEST_CASE("endpoint_state: an older clock reading counts as now, and the stamp may wrap")
+{
+    endpoint_state s;
+    s.observe(10ms, start, 10s);
+    CHECK(ms(s, start - 5s) == doctest::Approx(10));
+    s.observe(5ms, start - 5s, 10s);
+    CHECK(ms(s, start) <= 10.001);
+    constexpr time_point edge{std::chrono::milliseconds{(1ll << 32) * 7 - 1}};
+    s.observe(1s, edge, 10s);
+    CHECK(ms(s, edge + 10s) == doctest::Approx(1000 / 2.71828).epsilon(0.001));
+}
+
+TEST_CASE("endpoint_state: latency of zero is fast, not unknown")
+{
+    endpoint_state s;
+    s.observe(0ns, start, 10s);
+    CHECK(s.latency(start, 10s) == 1000);
+}
+
+TEST_CASE("endpoint_state: observed from many threads it ends at the peak")
+{
+    endpoint_state s;
+    {
+        std::vector<std::jthread> threads;
+        for (int t = 0; t < 8; ++t)
+            threads.emplace_back([&, t] {
+                for (int i = 1; i <= 1000; ++i) s.observe(std::chrono::microseconds{i * (t + 1)}, start, 10s);
+            });
+    }
+    CHECK(ms(s, start) == doctest::Approx(8));
+}
