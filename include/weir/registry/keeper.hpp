@@ -294,14 +294,16 @@ lease keep(asio::any_io_executor executor, Backend backend, registration r, leas
 template <lease_backend Backend, class Token>
 auto async_keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o, Token&& token)
 {
-    auto const kept = std::make_shared<lease>(keep(executor, std::move(backend), std::move(r), o));
     return asio::async_compose<Token, void(boost::system::error_code, lease)>(
-        [kept, started = false](auto& self, boost::system::error_code ec = {}, lease_event e = {}) mutable {
-            auto const l = kept;
-            if (!std::exchange(started, true)) {
+        [executor, backend = std::move(backend), r = checked(std::move(r)), o, kept = std::shared_ptr<lease>()](
+            auto& self, boost::system::error_code ec = {}, lease_event e = {}) mutable {
+            if (!kept) {
                 self.reset_cancellation_state(asio::enable_total_cancellation());
+                auto const l = std::make_shared<lease>(keep(executor, std::move(backend), std::move(r), o));
+                kept = l;
                 return l->async_wait_event(std::move(self));
             }
+            auto const l = kept;
             if (ec) return self.complete(ec, lease());
             self.complete(e.code, std::move(*l));
         },

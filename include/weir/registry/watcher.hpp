@@ -122,6 +122,10 @@ public:
     /// Ends the conversation now: watches get errc::stopped.
     void stop() { life_->work->stop(); }
 
+    /// A way to share the conversation without keeping it alive.
+    class reference;
+    [[nodiscard]] reference refer() const;
+
 private:
     [[nodiscard]] static options checked(options o);
 
@@ -136,6 +140,32 @@ private:
 };
 
 // Bodies
+
+template <class Backend>
+class watcher<Backend>::reference {
+public:
+    reference() = default;
+    explicit reference(std::shared_ptr<life> const& l) : life_(l) {}
+
+    [[nodiscard]] bool expired() const noexcept { return life_.expired(); }
+
+    /// One more watch, or nothing when all others are gone.
+    [[nodiscard]] std::optional<watch> subscribe() const
+    {
+        auto const l = life_.lock();
+        if (!l) return std::nullopt;
+        return watch(l->work->executor(), l->work->news(), l);
+    }
+
+private:
+    std::weak_ptr<life> life_;
+};
+
+template <class Backend>
+auto watcher<Backend>::refer() const -> reference
+{
+    return reference(life_);
+}
 
 template <class Backend>
 watch_options watcher<Backend>::checked(options o)
