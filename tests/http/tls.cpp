@@ -1,0 +1,302 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <weir/http/tls.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+namespace http = weir::http;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+namespace {
+
+// A certificate, made here and now.
+struct certificate {
+    std::shared_ptr<EVP_PKEY> key{EVP_EC_gen("P-256"), EVP_PKEY_free};
+    std::shared_ptr<X509> x{X509_new(), X509_free};
+
+    struct wanted {
+        std::string alternative_name;    // "DNS:...", "IP:..."; empty: an authority
+        int valid_from = -3600, valid_to = 3600;
+        bool for_servers = true;
+    };
+
+    certificate(wanted const& w, certificate const* issuer)
+    {
+        static long serial = 0;
+        X509_set_version(x.get(), 2);
+        ASN1_INTEGER_set(X509_get_serialNumber(x.get()), ++serial);
+        X509_gmtime_adj(X509_getm_notBefore(x.get()), w.valid_from);
+        X509_gmtime_adj(X509_getm_notAfter(x.get()), w.valid_to);
+        X509_set_pubkey(x.get(), key.get());
+        std::string const name = w.alternative_name.empty() ? "authority " + std::to_string(serial) : "server";
+        auto* const subject = X509_get_subject_name(x.get());
+        X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<unsigned char const*>(name.c_str()), -1,
+                                   -1, 0);
+        X509_set_issuer_name(x.get(), issuer ? X509_get_subject_name(issuer->x.get()) : subject);
+        extend(NID_basic_constraints, w.alternative_name.empty() ? "critical,CA:TRUE" : "CA:FALSE");
+        if (!w.alternative_name.empty()) {
+            extend(NID_subject_alt_name, w.alternative_name);
+            extend(NID_ext_key_usage, w.for_servers ? "serverAuth" : "emailProtection");
+        }
+        X509_sign(x.get(), issuer ? issuer->key.get() : key.get(), EVP_sha256());
+    }
+
+    std::string pem() const
+    {
+        return text([&](BIO* b) { PEM_write_bio_X509(b, x.get()); });
+    }
+    std::string key_pem() const
+    {
+        return text([&](BIO* b) { PEM_write_bio_PrivateKey(b, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+    }
+
+private:
+    void extend(int nid, std::string const& value)
+    {
+        auto* const e = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value.c_str());
+        X509_add_ext(x.get(), e, -1);
+        X509_EXTENSION_free(e);
+    }
+    template <class F>
+    static std::string text(F write)
+    {
+        std::unique_ptr<BIO, int (*)(BIO*)> b(BIO_new(BIO_s_mem()), BIO_free);
+        write(b.get());
+        char* data = nullptr;
+        auto const size = BIO_get_mem_data(b.get(), &data);
+        return {data, static_cast<std::size_t>(size)};
+    }
+};
+
+certificate const& authority()
+{
+    static certificate const a({}, nullptr);
+    return a;
+}
+
+// Answers every request with "hello", over TLS as it is told to.
+struct tls_server {
+    tls_server(asio::io_context& io, certificate const& c, int max_version = TLS1_3_VERSION, bool cut = false)
+        : context(asio::ssl::context::tls_server), acceptor(io, {asio::ip::address_v4::loopback(), 0}), truncate(cut)
+    {
+        context.use_certificate_chain(asio::buffer(c.pem()));
+        context.use_private_key(asio::buffer(c.key_pem()), asio::ssl::context::pem);
+        if (max_version < TLS1_2_VERSION) SSL_CTX_set_security_level(context.native_handle(), 0);
+        SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_VERSION);
+        SSL_CTX_set_max_proto_version(context.native_handle(), max_version);
+        SSL_CTX_set_tlsext_servername_callback(
+            context.native_handle(), +[](SSL* s, int*, void* self) {
+                auto const* name = SSL_get_servername(s, TLSEXT_NAMETYPE_host_name);
+                static_cast<tls_server*>(self)->asked_for = name ? name : "";
+                return SSL_TLSEXT_ERR_OK;
+            });
+        SSL_CTX_set_tlsext_servername_arg(context.native_handle(), this);
+        accept();
+    }
+
+    struct session : std::enable_shared_from_this<session> {
+        session(tls_server& s, tcp::socket c) : server(s), stream(std::move(c), s.context) {}
+        void serve()
+        {
+            asio::async_read_until(stream, asio::dynamic_buffer(received), "\r\n\r\n",
+                                   [self = shared_from_this()](error_code ec, std::size_t n) {
+                                       if (ec) return;
+                                       self->received.erase(0, n);
+                                       ++self->server.requests;
+                                       self->answer();
+                                   });
+        }
+        void answer()
+        {
+            static std::string const whole = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+            static std::string const open_ended = "HTTP/1.1 200 OK\r\n\r\nhel";
+            asio::async_write(stream, asio::buffer(server.truncate ? open_ended : whole),
+                              [self = shared_from_this()](error_code ec, std::size_t) {
+                                  if (ec) return;
+                                  if (self->server.truncate) self->stream.lowest_layer().close();
+                                  else self->serve();
+                              });
+        }
+        tls_server& server;
+        asio::ssl::stream<tcp::socket> stream;
+        std::string received;
+    };
+
+    void accept()
+    {
+        acceptor.async_accept([this](error_code ec, tcp::socket c) {
+            if (ec) return;
+            ++connections;
+            auto s = std::make_shared<session>(*this, std::move(c));
+            s->stream.async_handshake(asio::ssl::stream_base::server, [s](error_code e) {
+                if (!e) s->serve();
+            });
+            accept();
+        });
+    }
+
+    weir::endpoint endpoint(std::string host = "127.0.0.1") const { return {"", host, acceptor.local_endpoint().port()}; }
+
+    asio::ssl::context context;
+    tcp::acceptor acceptor;
+    bool truncate;
+    std::string asked_for;
+    int requests = 0, connections = 0;
+};
+
+struct ended {
+    error_code ec;
+    std::string body;
+};
+
+ended get(asio::io_context& io, http::tls_client& client, weir::endpoint const& to)
+{
+    std::optional<ended> e;
+    client.async_get(to, "/", [&](error_code ec, http::response r) { e = {ec, r.body()}; });
+    io.restart();
+    while (!e && io.run_one() != 0) {}
+    REQUIRE(e);
+    return *e;
+}
+
+ended once(certificate const& c, http::tls_options o, std::string const& host = "127.0.0.1",
+           int version = TLS1_3_VERSION, int* requests = nullptr)
+{
+    asio::io_context io;
+    tls_server server(io, c, version);
+    http::tls_client client(io.get_executor(), {.timeout = 10s}, http::tls_transport(std::move(o)));
+    auto const e = get(io, client, server.endpoint(host));
+    if (requests) *requests = server.requests;
+    return e;
+}
+
+}  // namespace
+
+TEST_CASE("tls: a certificate for the host by a trusted authority is accepted, by name and by address")
+{
+    for (int const version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        http::tls_options const o{.authorities_pem = authority().pem()};
+        auto const by_address = once(certificate({"IP:127.0.0.1"}, &authority()), o, "127.0.0.1", version);
+        CHECK_MESSAGE(!by_address.ec, by_address.ec.message());
+        CHECK(by_address.body == "hello");
+        CHECK(once(certificate({"DNS:localhost"}, &authority()), o, "localhost", version).body == "hello");
+    }
+}
+
+TEST_CASE("tls: every certificate that does not prove who the server is ends the call before a byte of the request")
+{
+    certificate const other({}, nullptr);
+    http::tls_options const trusting{.authorities_pem = authority().pem()};
+    struct row {
+        char const* what;
+        certificate shown;
+        http::tls_options options;
+        std::string host;
+    };
+    for (auto const& [what, shown, options, host] :
+         {row{"expired", certificate({"IP:127.0.0.1", -7200, -3600}, &authority()), trusting, "127.0.0.1"},
+          row{"not yet valid", certificate({"IP:127.0.0.1", 3600, 7200}, &authority()), trusting, "127.0.0.1"},
+          row{"another address", certificate({"IP:127.0.0.2"}, &authority()), trusting, "127.0.0.1"},
+          row{"another name", certificate({"DNS:example.org"}, &authority()), trusting, "localhost"},
+          row{"a name where an address is asked for", certificate({"DNS:localhost"}, &authority()), trusting, "127.0.0.1"},
+          row{"an unknown authority", certificate({"IP:127.0.0.1"}, &other), trusting, "127.0.0.1"},
+          row{"signed by itself", certificate({"IP:127.0.0.1"}, nullptr), trusting, "127.0.0.1"},
+          row{"for another purpose", certificate({"IP:127.0.0.1", -3600, 3600, false}, &authority()), trusting, "127.0.0.1"},
+          row{"the system's authorities", certificate({"IP:127.0.0.1"}, &authority()), {}, "127.0.0.1"},
+          row{"not the expected name", certificate({"IP:127.0.0.1"}, &authority()),
+              {.authorities_pem = authority().pem(), .expected_name = "shop.internal"}, "127.0.0.1"}}) {
+        int requests = 0;
+        auto const e = once(shown, options, host, TLS1_3_VERSION, &requests);
+        CAPTURE(what);
+        CHECK(e.ec);
+        CHECK(std::string(e.ec.category().name()) == "asio.ssl");
+        CHECK(requests == 0);
+    }
+}
+
+TEST_CASE("tls: nothing older than TLS 1.2 is spoken")
+{
+    http::tls_options const o{.authorities_pem = authority().pem()};
+    for (int const version : {TLS1_VERSION, TLS1_1_VERSION})
+        CHECK(once(certificate({"IP:127.0.0.1"}, &authority()), o, "127.0.0.1", version).ec);
+}
+
+TEST_CASE("tls: verification can be turned off only by its long name")
+{
+    certificate const wrong({"DNS:example.org", -7200, -3600}, nullptr);
+    CHECK(once(wrong, {.accept_any_certificate_and_be_open_to_attack = true}).body == "hello");
+}
+
+TEST_CASE("tls: the server name is sent for names, and not for addresses")
+{
+    certificate const c({"DNS:localhost,DNS:shop.internal,IP:127.0.0.1"}, &authority());
+    for (auto const& [host, expected, asked] :
+         {std::tuple{"localhost", "", "localhost"}, {"127.0.0.1", "", ""}, {"127.0.0.1", "shop.internal", "shop.internal"}}) {
+        asio::io_context io;
+        tls_server server(io, c);
+        http::tls_client client(io.get_executor(), {},
+                                http::tls_transport({.authorities_pem = authority().pem(), .expected_name = expected}));
+        CHECK(get(io, client, server.endpoint(host)).body == "hello");
+        CHECK(server.asked_for == asked);
+    }
+}
+
+TEST_CASE("tls: connections are kept, and one handshake serves many calls")
+{
+    asio::io_context io;
+    tls_server server(io, certificate({"IP:127.0.0.1"}, &authority()));
+    http::tls_client client(io.get_executor(), {}, http::tls_transport({.authorities_pem = authority().pem()}));
+    for (int i = 0; i < 3; ++i) CHECK(get(io, client, server.endpoint()).body == "hello");
+    CHECK(server.requests == 3);
+    CHECK(server.connections == 1);
+}
+
+TEST_CASE("tls: an answer that ends without TLS's goodbye is cut short, and an error")
+{
+    asio::io_context io;
+    tls_server server(io, certificate({"IP:127.0.0.1"}, &authority()), TLS1_3_VERSION, true);
+    http::tls_client client(io.get_executor(), {}, http::tls_transport({.authorities_pem = authority().pem()}));
+    auto const e = get(io, client, server.endpoint());
+    CHECK(e.ec == asio::ssl::error::stream_truncated);
+    CHECK(e.body.empty());
+}
+
+TEST_CASE("tls: the deadline covers a handshake that is never answered")
+{
+    asio::io_context io;
+    tcp::acceptor silent(io, {asio::ip::address_v4::loopback(), 0});
+    http::tls_client client(io.get_executor(), {.timeout = 30ms}, http::tls_transport());
+    CHECK(get(io, client, {"", "127.0.0.1", silent.local_endpoint().port()}).ec == weir::errc::attempt_timed_out);
+}
+
+TEST_CASE("tls: options that cannot be used are named")
+{
+    auto const message = [](http::tls_options o) -> std::string {
+        try {
+            http::tls_transport t(std::move(o));
+        } catch (std::invalid_argument const& e) {
+            return e.what();
+        }
+        return "";
+    };
+    CHECK(message({}) == "");
+    CHECK(message({.authorities_file = "/nowhere"}).find("tls_options.authorities_file") != std::string::npos);
+    CHECK(message({.authorities_pem = "x"}).find("tls_options.authorities_pem") != std::string::npos);
+    CHECK(message({.certificate_file = "/nowhere"}).find("must be given together") != std::string::npos);
+    CHECK(message({.certificate_file = "/nowhere", .key_file = "/nowhere"}).find("tls_options.certificate_file") !=
+          std::string::npos);
+}
