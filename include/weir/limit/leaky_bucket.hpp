@@ -1,0 +1,107 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/core/admission.hpp>
+#include <weir/core/time.hpp>
+#include <weir/limit/detail/gcra.hpp>
+#include <weir/limit/rate.hpp>
+#include <weir/limit/rate_permit.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace weir {
+
+struct leaky_bucket_options {
+    weir::rate rate = per_second(100);                   ///< how fast it leaks; one per 365 days to 1e9 per second
+    duration max_wait = std::chrono::milliseconds{500};  ///< the longest wait it hands out. 0: a meter, nobody waits
+    std::uint64_t burst = 1;                             ///< sends that may follow one another without a gap; 1 to 1e9
+    std::string name = "leaky_bucket";                   ///< the gate name in refusals; fixed at construction
+};
+
+/// Paces sends: lets them out one by one at `rate`, in the order of asking. Who comes early is told when to send, and who
+/// would have to wait longer than `max_wait` is refused. It is the word of the token bucket read the other way: what is
+/// debt there is the queue here. No timer and no memory per waiter; waiting until `start_at()` is up to the caller.
+///
+/// Starts are spaced by the exact rate, each rounded up to a nanosecond; sends <= rate * t + burst in every window t.
+///
+/// Refuses: errc::rate_limited; retry_at is when the wait will have come down to max_wait, if nobody else asks meanwhile.
+///          errc::exceeds_burst when n > burst: never.
+/// Throws:  constructor and reconfigure only, std::invalid_argument for rate, max_wait or burst.
+/// Threads: everything, from any thread, except moving; move it only before first use.
+/// Cost:    one load and one compare-exchange to admit, loads only to refuse; never allocates.
+/// Seen in: examples/02_leaky_bucket.cpp
+template <clock Clock = steady_clock>
+class basic_leaky_bucket {
+public:
+    using options = leaky_bucket_options;
+    using token = rate_permit;
+
+    explicit basic_leaky_bucket(options o = {}, Clock clock = {})
+        : word_(checked(o)), max_wait_(o.max_wait), name_(std::move(o.name)), clock_(std::move(clock))
+    {
+    }
+    basic_leaky_bucket(basic_leaky_bucket&& other) noexcept
+        : word_(std::move(other.word_)), max_wait_(other.max_wait_.load()), name_(std::move(other.name_)),
+          clock_(std::move(other.clock_))
+    {
+    }
+
+    /// A place in the stream: send at `start_at()`. A token destroyed before that gives its place back if it is the last.
+    admission<token> admit(time_point now) noexcept { return reserve(1, max_wait_.load(std::memory_order_relaxed), now); }
+    admission<token> admit() noexcept { return admit(clock_.now()); }
+
+    /// n places in a row, the last of them at `start_at()`, with a limit of the caller's own on the wait.
+    admission<token> reserve(std::uint64_t n, duration max_wait) noexcept { return reserve(n, max_wait, clock_.now()); }
+    admission<token> reserve(std::uint64_t n, duration max_wait, time_point now) noexcept
+    {
+        auto const a = word_.reserve(n, now, max_wait);
+        if (a.admitted) return token{word_, a};
+        return rejection{a.why, a.at, name_};
+    }
+
+    /// As a meter: true, and counted, when it may be sent at once.
+    [[nodiscard]] bool try_acquire(std::uint64_t n = 1) noexcept { return try_acquire(n, clock_.now()); }
+    [[nodiscard]] bool try_acquire(std::uint64_t n, time_point now) noexcept { return word_.take(n, now); }
+
+    /// Changes rate, burst and max_wait under load. The queue stays, counted in sends and not in seconds; starts already
+    /// handed out stay as they are.
+    void reconfigure(options const& o) { reconfigure(o, clock_.now()); }
+    void reconfigure(options const& o, time_point now)
+    {
+        word_.reconfigure(checked(o), now);
+        max_wait_.store(o.max_wait, std::memory_order_relaxed);
+    }
+
+    /// How long a send admitted now would wait, whatever max_wait says.
+    [[nodiscard]] duration wait(time_point now) noexcept
+    {
+        return std::max(between(now, word_.look(1, now, duration::max()).at), duration::zero());
+    }
+
+    [[nodiscard]] std::string const& name() const noexcept { return name_; }
+
+private:
+    static detail::gcra_rate checked(options const& o)
+    {
+        if (o.max_wait < duration::zero())
+            throw std::invalid_argument("leaky_bucket_options.max_wait: 0 or more, got " +
+                                        std::to_string(o.max_wait.count()) + " ns");
+        if (o.burst == 0) throw std::invalid_argument("leaky_bucket_options.burst: from 1 to 1000000000, got 0");
+        return {o.rate, o.burst, "leaky_bucket_options"};
+    }
+
+    detail::gcra word_;
+    std::atomic<duration> max_wait_;
+    std::string name_;
+    [[no_unique_address]] Clock clock_;
+};
+
+/// The leaky bucket on the steady clock.
+using leaky_bucket = basic_leaky_bucket<>;
+
+}  // namespace weir
