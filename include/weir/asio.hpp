@@ -13,6 +13,8 @@
 #include <weir/http/client_options.hpp>
 #include <weir/http/message.hpp>
 #include <weir/http/pool.hpp>
+#include <weir/http/server.hpp>
+#include <weir/http/server_options.hpp>
 #include <weir/http/transport.hpp>
 #include <weir/http/url.hpp>
 #include <weir/http/validate.hpp>

@@ -5,6 +5,12 @@
 
 #include <weir/version.hpp>
 
+#include <weir/balance/endpoint_set.hpp>
+#include <weir/balance/endpoint_snapshot.hpp>
+#include <weir/balance/endpoint_state.hpp>
+#include <weir/balance/lease.hpp>
+#include <weir/balance/peak_ewma.hpp>
+#include <weir/balance/round_robin.hpp>
 #include <weir/breaker/circuit_breaker.hpp>
 #include <weir/breaker/circuit_breaker_options.hpp>
 #include <weir/breaker/count_window.hpp>
@@ -31,6 +37,7 @@
 #include <weir/core/result.hpp>
 #include <weir/core/time.hpp>
 #include <weir/limit/concurrency_limit.hpp>
+#include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/rate.hpp>
 #include <weir/limit/rate_permit.hpp>
 #include <weir/limit/token_bucket.hpp>
