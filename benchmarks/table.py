@@ -22,12 +22,16 @@ def figures(path):
     """The figures of one program: name -> (ns, counters), each the median over the repetitions."""
     with open(path, encoding="utf-8") as file:
         runs = json.load(file)["benchmarks"]
+    # They ran in random order; the source's order reads better.
+    runs.sort(key=lambda run: (run.get("family_index", 0), run.get("per_family_instance_index", 0)))
     grouped = {}
     for run in runs:
         if run.get("error_occurred"):
             sys.exit(f"{run['name']}: {run['error_message']}")
         if run["run_type"] == "iteration":
-            name = re.sub(r"/(repeats:\d+|real_time|manual_time|min_time:[\d.]+|iterations:\d+)", "", run["run_name"])
+            name = re.sub(r"/(repeats:\d+|real_time|manual_time|min_time:[\d.]+|iterations:\d+|threads:1$)", "",
+                          run["run_name"])
+            name = re.sub(r"/threads:(\d+)$", r", \1 threads", name)
             grouped.setdefault(name, []).append(run)
     result = {}
     for name, group in grouped.items():
