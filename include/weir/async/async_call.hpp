@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
-#include <weir/async/attempt_result.hpp>
+#include <weir/async/detail/attempt_result.hpp>
 #include <weir/async/timer_queue.hpp>
 #include <weir/call/pipeline.hpp>
 
@@ -10,6 +10,7 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/system_executor.hpp>
@@ -38,9 +39,10 @@ namespace weir {
 /// Cancellation: all types. A wait ends at once and whatever it held is given back; an attempt in flight gets the same
 ///               type, and if it completes all the same, its result is delivered. A timeout cancels with `terminal`.
 ///               The call ends when its attempts have: one that ignores cancellation makes it late, and keeps its slot.
-/// Executor:     the handler's associated executor, or `executor`; one of them is needed. Everything of one call runs
-///               there, one thing at a time: on a context with several threads it must be a strand, as for any Asio
-///               operation with parallel parts. The pipeline and its gates may be shared by any number of strands.
+/// Executor:     everything of one call runs on `executor`, or without one on the handler's associated executor, one thing
+///               at a time: on a context with several threads it must be a strand, as for any Asio operation with
+///               parallel parts. The pipeline and its gates may be shared by any number of strands. The handler itself
+///               is called on its associated executor.
 /// Completion:   once, never inside this function; handler destroyed uncalled if the context goes down first.
 /// Lifetimes:    pipeline and lvalue gates until completion; `op` is moved in.
 /// Cost:         one allocation, from the handler's associated allocator; time comes from the executor's context.
@@ -49,6 +51,9 @@ template <class Executor, class... Stages, class Op, class Token>
 auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op, Token&& token);
 
 namespace detail {
+
+/// In place of an executor: the handler's own.
+struct of_handler {};
 
 template <class Pipeline, class Op, class Handler, class Executor>
 class async_call_op final : public timer_queue::node,
@@ -60,7 +65,7 @@ class async_call_op final : public timer_queue::node,
     using values = typename result::values;
 
 public:
-    using executor_type = asio::associated_executor_t<Handler, Executor>;
+    using executor_type = Executor;
     using allocator_type = asio::associated_allocator_t<Handler>;
     using pointer = std::shared_ptr<async_call_op>;
 
@@ -69,9 +74,10 @@ public:
           machine_(p),
           op_(std::move(op)),
           handler_(std::move(handler)),
-          executor_(asio::get_associated_executor(handler_, executor)),
+          executor_(executor),
           allocator_(asio::get_associated_allocator(handler_)),
           work_(executor_),
+          handler_work_(asio::get_associated_executor(handler_, executor_)),
           queue_(timer_queue::of(executor_))
     {
     }
@@ -165,12 +171,16 @@ private:
         }
     }
 
+    // Comes on the handler's executor, which need not be the call's.
     static void cancel(pointer self, asio::cancellation_type type)
     {
-        auto& op = *self;
-        run(std::move(self), context::initiating, [&op, type] {
-            op.stop_type_ = type;
-            op.machine_.cancel();
+        auto const& executor = self->executor_;
+        asio::dispatch(executor, [self = std::move(self), type]() mutable {
+            auto& op = *self;
+            run(std::move(self), context::initiating, [&op, type] {
+                op.stop_type_ = type;
+                op.machine_.cancel();
+            });
         });
     }
 
@@ -230,20 +240,43 @@ private:
         }
     }
 
+    using handler_executor = asio::associated_executor_t<Handler, Executor>;
+
+    struct completion {
+        Handler handler;
+        values outcome;
+        asio::executor_work_guard<handler_executor> work;
+
+        void operator()()
+        {
+            if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected()) slot.clear();
+            auto const keep_running = std::move(work);
+            std::apply(std::move(handler), std::move(outcome));
+        }
+    };
+
     static void end(pointer self, context from)
     {
         auto& op = *self;
         op.ended_ = true;
-        if (auto slot = asio::get_associated_cancellation_slot(op.handler_); slot.is_connected()) slot.clear();
         if (op.armed_ && op.queue_.remove(op)) op.disarmed();
         auto const executor = op.executor_;
+        completion complete{std::move(op.handler_), op.take_result(), std::move(op.handler_work_)};
         auto const work = std::move(op.work_);
-        auto complete = [handler = std::move(op.handler_), outcome = op.take_result()]() mutable {
-            std::apply(std::move(handler), std::move(outcome));
-        };
         self.reset();  // memory goes back before the upcall
-        if (from == context::handler) return complete();
-        asio::post(executor, std::move(complete));
+        if (from == context::handler) hand_over(executor, std::move(complete));
+        else asio::post(executor, [executor, complete = std::move(complete)]() mutable {
+            hand_over(executor, std::move(complete));
+        });
+    }
+
+    // From a handler on the call's executor to the caller's handler on its own.
+    static void hand_over(executor_type const& executor, completion complete)
+    {
+        auto const target = complete.work.get_executor();
+        if constexpr (std::is_same_v<handler_executor, executor_type>)
+            if (target == executor) return complete();
+        asio::dispatch(target, std::move(complete));
     }
 
     Pipeline& pipeline_;
@@ -253,6 +286,7 @@ private:
     executor_type const executor_;    // constant, for they are read from the timer queue's thread too
     allocator_type const allocator_;
     asio::executor_work_guard<executor_type> work_;
+    asio::executor_work_guard<handler_executor> handler_work_;
     timer_queue& queue_;
     asio::cancellation_signal stop_;
     asio::cancellation_type stop_type_ = asio::cancellation_type::terminal;
@@ -275,14 +309,18 @@ auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op,
                   "weir::async_call: the operation takes a weir::attempt const&");
     return asio::async_initiate<Token, typename detail::attempt_result<op_type>::signature>(
         [executor, &guarded](auto handler, op_type o) {
-            using handler_type = decltype(handler);
-            using operation = detail::async_call_op<pipeline<Stages...>, op_type, handler_type, Executor>;
-            static_assert(!std::is_same_v<typename operation::executor_type, asio::system_executor>,
+            auto const runs_on = [&] {
+                if constexpr (std::is_same_v<Executor, detail::of_handler>) return asio::get_associated_executor(handler);
+                else return executor;
+            }();
+            using runs_on_type = std::remove_cv_t<decltype(runs_on)>;
+            static_assert(!std::is_same_v<runs_on_type, asio::system_executor>,
                           "weir::async_call: no executor. Pass one first, async_call(executor, op, token), or bind one to "
                           "the token with asio::bind_executor");
+            using operation = detail::async_call_op<pipeline<Stages...>, op_type, decltype(handler), runs_on_type>;
             auto const allocator = asio::get_associated_allocator(handler);
             operation::start(
-                std::allocate_shared<operation>(allocator, guarded, std::move(o), std::move(handler), executor));
+                std::allocate_shared<operation>(allocator, guarded, std::move(o), std::move(handler), runs_on));
         },
         token, std::forward<Op>(op));
 }
@@ -294,7 +332,7 @@ auto pipeline<Stages...>::async_call(Args&&... args)
     static_assert(sizeof...(Args) == 2 || sizeof...(Args) == 3, "weir: async_call([executor,] operation, completion_token)");
     if constexpr (sizeof...(Args) == 2) {
         return [this]<class Op, class Token>(Op&& op, Token&& token) {
-            return weir::async_call(asio::system_executor(), *this, std::forward<Op>(op), std::forward<Token>(token));
+            return weir::async_call(detail::of_handler{}, *this, std::forward<Op>(op), std::forward<Token>(token));
         }(std::forward<Args>(args)...);
     } else {
         return [this]<class Ex, class Op, class Token>(Ex const& executor, Op&& op, Token&& token) {

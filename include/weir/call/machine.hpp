@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
-#include <weir/call/stages.hpp>
+#include <weir/call/detail/stages.hpp>
 #include <weir/core/attempt.hpp>
 #include <weir/core/random.hpp>
 
