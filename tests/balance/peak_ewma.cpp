@@ -246,10 +246,11 @@ TEST_CASE("peak_ewma: the same seed picks the same")
 TEST_CASE("peak_ewma: options out of range name the field and the range")
 {
     endpoint_set set;
-    CHECK_THROWS_WITH_AS((peak_ewma{set, {.decay = 0s}}), "peak_ewma_options.decay: from 1 ms to 1 day, got 0 ns",
+    CHECK_THROWS_WITH_AS((peak_ewma{set, {.decay = 0s}}), "weir: peak_ewma_options.decay must be from 1 ms to 1 day, and is 0 ms",
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS((peak_ewma{set, {.failure_penalty = -1ns}}),
-                         "peak_ewma_options.failure_penalty: from 0 to 1 day, got -1 ns", std::invalid_argument);
+                         "weir: peak_ewma_options.failure_penalty must be from 0 to 1 day, and is -1e-06 ms",
+                         std::invalid_argument);
     peak_ewma p{set};
     CHECK_THROWS_AS(p.reconfigure({.decay = 48h}), std::invalid_argument);
 }

@@ -109,7 +109,8 @@ TEST_CASE("concurrency_limit: a slot is given back once, by record or by the des
 
 TEST_CASE("concurrency_limit: options out of range name the field and the range")
 {
-    CHECK_THROWS_WITH_AS(concurrency_limit{{.limit = 0}}, "concurrency_limit_options.limit: from 1 to 1000000000, got 0",
+    CHECK_THROWS_WITH_AS(concurrency_limit{{.limit = 0}},
+                         "weir: concurrency_limit_options.limit must be from 1 to 1000000000, and is 0",
                          std::invalid_argument);
     CHECK_THROWS_AS(concurrency_limit{{.limit = 1'000'000'001}}, std::invalid_argument);
     concurrency_limit limit{{.limit = 1'000'000'000}};

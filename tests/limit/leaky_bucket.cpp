@@ -110,12 +110,12 @@ TEST_CASE("leaky_bucket: reconfigure keeps the queue, counted in sends")
 
 TEST_CASE("leaky_bucket: options out of range name the field and the range")
 {
-    CHECK_THROWS_WITH_AS((leaky_bucket{{.max_wait = -1ns}}), "leaky_bucket_options.max_wait: 0 or more, got -1 ns",
+    CHECK_THROWS_WITH_AS((leaky_bucket{{.max_wait = -1ns}}), "weir: leaky_bucket_options.max_wait must be at least 0 ms, and is -1e-06 ms",
                          std::invalid_argument);
-    CHECK_THROWS_WITH_AS((leaky_bucket{{.burst = 0}}), "leaky_bucket_options.burst: from 1 to 1000000000, got 0",
+    CHECK_THROWS_WITH_AS((leaky_bucket{{.burst = 0}}), "weir: leaky_bucket_options.burst must be at least 1, and is 0",
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS((leaky_bucket{{.rate = {5, 0s}}}),
-                         "leaky_bucket_options.rate: from one per 365 days to 1e9 per second, got 5 per 0 ns",
+                         "weir: leaky_bucket_options.rate.per must be more than 0 and at most 365 days, and is 0 ms",
                          std::invalid_argument);
     leaky_bucket b;
     CHECK(b.admit());

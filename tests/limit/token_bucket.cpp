@@ -211,13 +211,14 @@ TEST_CASE("token_bucket: options out of range name the field and the range")
         }
         return std::string{};
     };
-    CHECK(says({.rate = {0, 1s}}) ==
-          "token_bucket_options.rate: from one per 365 days to 1e9 per second, got 0 per 1000000000 ns");
-    CHECK(says({.rate = {1, 0s}}).starts_with("token_bucket_options.rate: "));
-    CHECK(says({.rate = {1, -1s}}).starts_with("token_bucket_options.rate: "));
-    CHECK(says({.rate = {1, 24h * 366}}).starts_with("token_bucket_options.rate: "));
-    CHECK(says({.rate = {1'000'000'001, 1s}}).starts_with("token_bucket_options.rate: "));
-    CHECK(says({.burst = 1'000'000'001}) == "token_bucket_options.burst: from 0 to 1000000000, got 1000000001");
+    auto const permits = "weir: token_bucket_options.rate.permits must be at least 1, and at most 1e9 per second, and is ";
+    auto const per = "weir: token_bucket_options.rate.per must be more than 0 and at most 365 days, and is ";
+    CHECK(says({.rate = {0, 1s}}) == permits + std::string{"0"});
+    CHECK(says({.rate = {1'000'000'001, 1s}}) == permits + std::string{"1000000001"});
+    CHECK(says({.rate = {1, 0s}}) == per + std::string{"0 ms"});
+    CHECK(says({.rate = {1, -1s}}) == per + std::string{"-1000 ms"});
+    CHECK(says({.rate = {1, 24h * 366}}) == per + std::string{"31622400000 ms"});
+    CHECK(says({.burst = 1'000'000'001}) == "weir: token_bucket_options.burst must be at most 1000000000, and is 1000000001");
     token_bucket b{{.rate = weir::per_second(1), .burst = 1}};
     CHECK_THROWS_AS(b.reconfigure({.rate = {0, 1s}}, start), std::invalid_argument);
     CHECK(b.available(start) == 1);

@@ -4,12 +4,13 @@
 #include <weir/balance/endpoint_set.hpp>
 #include <weir/balance/lease.hpp>
 #include <weir/core/admission.hpp>
+#include <weir/core/bad_option.hpp>
 #include <weir/core/endpoint.hpp>
 #include <weir/core/random.hpp>
 #include <weir/core/time.hpp>
 
+#include <chrono>
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -88,12 +89,9 @@ private:
 inline void peak_ewma::reconfigure(options const& o)
 {
     using namespace std::chrono_literals;
-    if (o.decay < 1ms || o.decay > 24h)
-        throw std::invalid_argument("peak_ewma_options.decay: from 1 ms to 1 day, got " +
-                                    std::to_string(o.decay.count()) + " ns");
+    if (o.decay < 1ms || o.decay > 24h) detail::bad_option("peak_ewma_options.decay", "from 1 ms to 1 day", o.decay);
     if (o.failure_penalty < 0ns || o.failure_penalty > 24h)
-        throw std::invalid_argument("peak_ewma_options.failure_penalty: from 0 to 1 day, got " +
-                                    std::to_string(o.failure_penalty.count()) + " ns");
+        detail::bad_option("peak_ewma_options.failure_penalty", "from 0 to 1 day", o.failure_penalty);
     rule_.decay.store(o.decay, std::memory_order_relaxed);
     rule_.failure_penalty.store(o.failure_penalty, std::memory_order_relaxed);
 }

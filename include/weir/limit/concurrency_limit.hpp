@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/admission.hpp>
+#include <weir/core/bad_option.hpp>
 #include <weir/core/outcome.hpp>
 #include <weir/core/time.hpp>
 
@@ -12,7 +13,6 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -171,8 +171,7 @@ inline concurrency_limit::concurrency_limit(concurrency_limit&& other) noexcept
 inline std::uint64_t concurrency_limit::checked(options const& o)
 {
     if (o.limit == 0 || o.limit > 1'000'000'000)
-        throw std::invalid_argument("concurrency_limit_options.limit: from 1 to 1000000000, got " +
-                                    std::to_string(o.limit));
+        detail::bad_option("concurrency_limit_options.limit", "from 1 to 1000000000", o.limit);
     return std::uint64_t{o.limit} << 33;
 }
 

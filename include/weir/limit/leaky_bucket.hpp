@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/admission.hpp>
+#include <weir/core/bad_option.hpp>
 #include <weir/core/time.hpp>
 #include <weir/limit/detail/gcra.hpp>
 #include <weir/limit/rate.hpp>
@@ -10,7 +11,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -89,9 +89,8 @@ private:
     static detail::gcra_rate checked(options const& o)
     {
         if (o.max_wait < duration::zero())
-            throw std::invalid_argument("leaky_bucket_options.max_wait: 0 or more, got " +
-                                        std::to_string(o.max_wait.count()) + " ns");
-        if (o.burst == 0) throw std::invalid_argument("leaky_bucket_options.burst: from 1 to 1000000000, got 0");
+            detail::bad_option("leaky_bucket_options.max_wait", "at least 0 ms", o.max_wait);
+        if (o.burst == 0) detail::bad_option("leaky_bucket_options.burst", "at least 1", o.burst);
         return {o.rate, o.burst, "leaky_bucket_options"};
     }
 

@@ -1,13 +1,13 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/core/bad_option.hpp>
 #include <weir/limit/rate.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <numeric>
-#include <stdexcept>
 #include <string>
 
 namespace weir::detail {
@@ -40,12 +40,11 @@ struct gcra_rate {
     {
         using namespace std::chrono_literals;
         auto const per = r.per.count();
-        if (r.per <= 0ns || r.per > 365 * 24h || r.permits == 0 || r.permits > static_cast<std::uint64_t>(per))
-            throw std::invalid_argument(who + ".rate: from one per 365 days to 1e9 per second, got " +
-                                        std::to_string(r.permits) + " per " + std::to_string(per) + " ns");
+        if (r.per <= 0ns || r.per > 365 * 24h) bad_option(who + ".rate.per", "more than 0 and at most 365 days", r.per);
+        if (r.permits == 0 || r.permits > static_cast<std::uint64_t>(per))
+            bad_option(who + ".rate.permits", "at least 1, and at most 1e9 per second", r.permits);
         if (burst_permits > static_cast<std::uint64_t>(max_burst))
-            throw std::invalid_argument(who + ".burst: from 0 to " + std::to_string(max_burst) + ", got " +
-                                        std::to_string(burst_permits));
+            bad_option(who + ".burst", "at most " + std::to_string(max_burst), burst_permits);
         burst = static_cast<std::int64_t>(burst_permits);
         choose_tick(static_cast<std::int64_t>(r.permits), per);
         reach = static_cast<std::uint64_t>(shift > 8 ? INT64_MAX : (span / mul) << shift);
