@@ -4,6 +4,9 @@
 #include <weir/core/admission.hpp>
 #include <weir/core/endpoint.hpp>
 #include <weir/core/random.hpp>
+#include <weir/core/time.hpp>
+
+#include <concepts>
 
 namespace weir {
 
@@ -33,7 +36,10 @@ concept gate = requires(G& g, time_point now) { requires detail::is_admission<de
 template <class B>
 concept balancer = requires(B& b, time_point now, random_engine& random, endpoint const* avoid) {
     requires detail::is_admission<decltype(b.pick(now, random, avoid))>;
-    { (*b.pick(now, random, avoid)).endpoint() } noexcept -> std::same_as<endpoint const&>;
+    // Only the lease's word must not throw; asked of the whole expression, pick itself would have to be noexcept.
+    requires requires(typename decltype(b.pick(now, random, avoid))::token_type& lease) {
+        { lease.endpoint() } noexcept -> std::same_as<endpoint const&>;
+    };
 };
 
 }  // namespace weir

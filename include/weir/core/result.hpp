@@ -30,9 +30,10 @@ public:
     using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
     result() requires std::is_void_v<T> : state_(std::in_place_index<0>) {}
+    /// An error is never taken for a value, not even where the value is a bool or a std::any.
     template <class U = stored>
-        requires(!std::is_void_v<T> && std::is_constructible_v<stored, U &&> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, result> && !std::is_same_v<std::remove_cvref_t<U>, error>)
+        requires(!std::is_void_v<T> && std::is_convertible_v<U &&, stored> &&
+                 !std::is_same_v<std::remove_cvref_t<U>, result> && !std::is_convertible_v<U &&, weir::error>)
     result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value))
     {
     }
@@ -59,6 +60,11 @@ public:
     [[nodiscard]] stored value_or(U&& other) const&
     {
         return has_value() ? **this : static_cast<stored>(std::forward<U>(other));
+    }
+    template <class U>
+    [[nodiscard]] stored value_or(U&& other) &&
+    {
+        return has_value() ? *std::move(*this) : static_cast<stored>(std::forward<U>(other));
     }
 
 private:
