@@ -1,0 +1,51 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include "options.hpp"
+#include "score.hpp"
+#include "web.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace shop {
+
+/// How many requests went to the inventory, for which order.
+class ledger {
+public:
+    void accept() { ++accepted_; }
+    void tried(std::size_t number)
+    {
+        if (number >= tries_.size()) tries_.resize(number + 1);
+        ++tries_[number];
+        ++total_;
+    }
+
+    [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
+    [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
+    [[nodiscard]] std::vector<std::uint8_t> const& tries() const noexcept { return tries_; }
+
+private:
+    std::uint64_t accepted_ = 0, total_ = 0;
+    std::vector<std::uint8_t> tries_;
+};
+
+/// The order service: has the goods reserved by one of the inventory's instances. There are two of it.
+class order_service {
+public:
+    virtual ~order_service() = default;
+
+    /// Completes when it can serve.
+    virtual asio::awaitable<void> open() = 0;
+    virtual asio::awaitable<response> place(request const& asked, std::size_t number) = 0;
+    [[nodiscard]] virtual gauge look() const = 0;
+};
+
+/// As people write it on the first day: order_bare.cpp.
+[[nodiscard]] std::unique_ptr<order_service> make_bare(asio::any_io_executor, options const&, ledger&);
+
+/// Through a weir pipeline: order_governed.cpp.
+[[nodiscard]] std::unique_ptr<order_service> make_governed(asio::any_io_executor, options const&, ledger&);
+
+}  // namespace shop

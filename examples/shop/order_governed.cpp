@@ -1,0 +1,136 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+//
+// The order service through a weir pipeline. All that is different from order_bare.cpp is what the members of `governed`
+// say: which gates, in which order, with which figures. A service of your own can start from here.
+#include "order.hpp"
+#include "registry.hpp"
+
+#include <weir/async/async_call.hpp>
+#include <weir/async/timer.hpp>
+#include <weir/balance/endpoint_set.hpp>
+#include <weir/balance/peak_ewma.hpp>
+#include <weir/breaker/circuit_breaker.hpp>
+#include <weir/call/pipeline.hpp>
+#include <weir/http/classify.hpp>
+#include <weir/http/client.hpp>
+#include <weir/limit/token_bucket.hpp>
+#include <weir/registry/follow.hpp>
+#include <weir/retry/retry.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <chrono>
+
+namespace shop {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// 70 % of what the inventory can do. The rest is for its bad days, and keeps its queues short.
+constexpr std::uint64_t admitted_per_second = 120, burst = 20;
+constexpr double retries_at_most = 10;
+constexpr auto latency_memory = 5s;
+
+struct gates {
+    weir::token_bucket limiter{{.rate = weir::per_second(admitted_per_second), .burst = burst}};
+    weir::retry_budget budget{{.max = retries_at_most}};
+    weir::circuit_breaker breaker{{.failure_rate = 0.5,
+                                   .consecutive_failures = 10,
+                                   .window = weir::time_window{.length = 2s},
+                                   .open_for = 300ms,
+                                   .half_open_probes = 5}};
+    weir::endpoint_set instances;
+    weir::peak_ewma balancer{instances, {.decay = latency_memory}};
+};
+
+// What stands around a call, outermost first.
+auto pipeline_of(gates& g)
+{
+    return weir::pipeline(
+        weir::deadline(1s),                                         // the whole call, waits and tries included
+        g.limiter,                                                  // once per call: more than we can do is refused at once
+        weir::classify(weir::http::classifier(http::verb::get)),    // what an answer says of the inventory
+        weir::retry({.max_attempts = 3, .backoff = weir::exponential(20ms, 200ms)}, g.budget),
+        g.breaker,                                                  // once per try: nobody home, nobody asked
+        g.balancer,                                                 // the quicker and less busy of two instances
+        weir::attempt_timeout(300ms));                              // four times what a try takes
+}
+
+class governed final : public order_service {
+public:
+    governed(asio::any_io_executor executor, options const& o, ledger& l)
+        : executor_(executor), ledger_(l), client_(executor), guarded_(pipeline_of(gates_)),
+          registry_(executor, registry_options(o)),
+          watch_(registry_.watch({.service = o.service})),
+          following_(weir::registry::follow(registry_.watch({.service = o.service}), gates_.instances))
+    {
+    }
+
+    asio::awaitable<void> open() override
+    {
+        // The first set of instances. From here on calls never wait for the registry, whatever happens to it.
+        co_await watch_.async_next(asio::use_awaitable);
+    }
+
+    asio::awaitable<response> place(request const& asked, std::size_t number) override
+    {
+        auto const target = "/reserve/" + std::to_string(number);
+        bool sent = false;
+        auto const [error, answer] = co_await guarded_.async_call(
+            [&](weir::attempt const& a) {
+                if (!std::exchange(sent, true)) ledger_.accept();
+                ledger_.tried(number);
+                return client_.async_get(a, target, asio::deferred);
+            },
+            asio::as_tuple(asio::use_awaitable));
+        if (!error && answer.result() == http::status::ok) co_return reply(asked, http::status::ok, answer.body());
+        if (error == weir::condition::rejected) co_return come_back_later(asked, error);
+        co_return reply(asked, http::status::bad_gateway, R"({"error":"the inventory does not answer"})");
+    }
+
+    [[nodiscard]] gauge look() const override
+    {
+        auto const now = weir::now(executor_);
+        gauge g;
+        g.breaker = to_string(gates_.breaker.state(now));
+        g.limiter = static_cast<double>(gates_.limiter.available(now)) / burst;
+        g.budget = gates_.budget.tokens() / retries_at_most;
+        for (auto const& [endpoint, state] : gates_.instances.snapshot()->members())
+            g.instances.push_back({endpoint.id, state->in_flight(), state->latency(now, latency_memory) / 1e6});
+        return g;
+    }
+
+private:
+    // Refused by one of our own gates: nothing was sent, and the customer is told when to come again.
+    response come_back_later(request const& asked, boost::system::error_code why)
+    {
+        bool const limited = why == weir::errc::rate_limited;
+        auto answer = reply(asked, limited ? http::status::too_many_requests : http::status::service_unavailable,
+                            "{\"error\":\"" + why.message() + "\"}");
+        answer.set(http::field::retry_after, "1");
+        return answer;
+    }
+
+    asio::any_io_executor executor_;
+    ledger& ledger_;
+    weir::http::client client_;
+
+    mutable gates gates_;
+    decltype(pipeline_of(gates_)) guarded_;
+    weir::registry::consul registry_;
+    weir::registry::watch watch_;
+    weir::registry::following following_;
+};
+
+}  // namespace
+
+std::unique_ptr<order_service> make_governed(asio::any_io_executor executor, options const& o, ledger& l)
+{
+    return std::make_unique<governed>(std::move(executor), o, l);
+}
+
+}  // namespace shop
