@@ -56,6 +56,11 @@ consul_options quick(scripted_server const& server)
     return o;
 }
 
+weir::registry::registration web()
+{
+    return {.service = "web", .address = "10.0.0.1", .port = 80, .id = "a", .ttl = 300ms};
+}
+
 struct scene {
     asio::io_context io;
     scripted_server server{io.get_executor()};
@@ -90,6 +95,11 @@ struct scene {
     {
         held.emplace(std::move(l));
         await_event();
+    }
+    // One instantiation for all: a test compiles in seconds, not in minutes.
+    void enroll(std::function<void(boost::system::error_code, lease)> done)
+    {
+        registry->async_register(web(), std::move(done));
     }
     void await_event()
     {
@@ -153,11 +163,6 @@ struct scene {
         io.run_for(50ms);
     }
 };
-
-weir::registry::registration web()
-{
-    return {.service = "web", .address = "10.0.0.1", .port = 80, .id = "a", .ttl = 300ms};
-}
 
 }  // namespace
 
@@ -402,7 +407,7 @@ TEST_CASE("consul: registering sends the instance with a TTL check, and a heartb
     s.server.next(script().expect(R"({"Status":"passing","Output":"weir"})").answer(200, ""));
     s.server.always(script().expect(R"(","Output":"weir"})").answer(200, ""));
     s.open();
-    s.registry->async_register(web(), [&](boost::system::error_code ec, lease l) {
+    s.enroll([&](boost::system::error_code ec, lease l) {
         CHECK_FALSE(ec);
         s.hold(std::move(l));
     });
@@ -427,7 +432,7 @@ TEST_CASE("consul: told that the check is not known, by 500 or by 404, it regist
         s.server.next(script().expect("/register").answer(200, ""));
         s.server.always(script().expect("/check/update/").answer(200, ""));
         s.open();
-        s.registry->async_register(web(), [&](boost::system::error_code, lease l) { s.hold(std::move(l)); });
+        s.enroll([&](boost::system::error_code, lease l) { s.hold(std::move(l)); });
         CHECK(s.until([&] { return s.events == "LR"; }));
         CHECK(s.all_events[0].note.find(text) != std::string::npos);
         CHECK(s.held->registered());
@@ -445,7 +450,7 @@ TEST_CASE("consul: other failures of a heartbeat are retried without registering
     s.server.next(script().expect("/check/update/").reset());
     s.server.always(script().expect("/check/update/").answer(200, ""));
     s.open();
-    s.registry->async_register(web(), [&](boost::system::error_code, lease l) { s.hold(std::move(l)); });
+    s.enroll([&](boost::system::error_code, lease l) { s.hold(std::move(l)); });
     CHECK(s.until([&] { return s.asked("/check/update/") == 6; }));
     CHECK(s.asked("/register") == 1);
     CHECK(s.events == "");
@@ -459,7 +464,7 @@ TEST_CASE("consul: a registration that is refused completes with the refusal, an
         s.server.always(script().expect("/register").answer(status, "Permission denied: Missing service:write on web"));
         s.open();
         boost::system::error_code refused;
-        s.registry->async_register(web(), [&](boost::system::error_code ec, lease l) {
+        s.enroll([&](boost::system::error_code ec, lease l) {
             refused = ec;
             s.hold(std::move(l));
         });
@@ -477,7 +482,7 @@ TEST_CASE("consul: a server that is not there yet is waited for")
     s.server.next(script().expect("/register").answer(200, ""));
     s.server.always(script().expect("/check/update/").answer(200, ""));
     s.open();
-    s.registry->async_register(web(), [&](boost::system::error_code ec, lease l) {
+    s.enroll([&](boost::system::error_code ec, lease l) {
         CHECK_FALSE(ec);
         s.hold(std::move(l));
     });
@@ -494,7 +499,7 @@ TEST_CASE("consul: deregistering by lease and by id; an unknown id is no error")
     s.server.next(script().expect("PUT /v1/agent/service/deregister/b%2Fc HTTP/1.1\r\n").answer(404, "Unknown service ID"));
     s.server.next(script().expect("/deregister/").answer(403, "Permission denied"));
     s.open();
-    s.registry->async_register(web(), [&](boost::system::error_code, lease l) { s.hold(std::move(l)); });
+    s.enroll([&](boost::system::error_code, lease l) { s.hold(std::move(l)); });
     CHECK(s.until([&] { return s.held && s.asked("Output") == 1; }));
     s.run_for(20ms);
     std::vector<boost::system::error_code> done;
@@ -521,10 +526,11 @@ TEST_CASE("consul: resolving is one read; its failure is told, its time limited,
     s.open([](consul_options& o) { o.timeout = 100ms; });
     std::vector<boost::system::error_code> done;
     std::shared_ptr<snapshot const> found;
-    auto const note = [&](boost::system::error_code ec, std::shared_ptr<snapshot const> sn) {
-        done.push_back(ec);
-        if (sn) found = sn;
-    };
+    std::function<void(boost::system::error_code, std::shared_ptr<snapshot const>)> const note =
+        [&](boost::system::error_code ec, std::shared_ptr<snapshot const> sn) {
+            done.push_back(ec);
+            if (sn) found = sn;
+        };
     s.registry->async_resolve({"web"}, note);
     CHECK(s.until([&] { return done.size() == 1; }));
     REQUIRE(found);
@@ -557,8 +563,9 @@ TEST_CASE("consul: destroying everything with questions pending ends quietly")
         auto watch = registry.watch({"web"});
         bool called = false;
         watch.async_next([&](boost::system::error_code, update const&) { called = true; });
-        registry.async_register(web(), [](boost::system::error_code, lease) {});
-        registry.async_resolve({"web"}, [](boost::system::error_code, std::shared_ptr<snapshot const>) {});
+        registry.async_register(web(), std::function<void(boost::system::error_code, lease)>([](auto, auto const&) {}));
+        registry.async_resolve({"web"}, std::function<void(boost::system::error_code, std::shared_ptr<snapshot const>)>(
+                                            [](auto, auto const&) {}));
         for (int i = 0; i < 50; ++i) io.run_one_for(2ms);
         CHECK_FALSE(called);
     }
@@ -594,6 +601,7 @@ TEST_CASE("consul: options that cannot be used are named, with what would be rig
     CHECK_THROWS_WITH_AS(made({.wait = 1ms}), doctest::Contains("consul_options.wait"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(made({.timeout = 0ms}), doctest::Contains("consul_options.timeout"), std::invalid_argument);
     consul registry(io.get_executor(), {});
-    CHECK_THROWS_WITH_AS(registry.async_register({.service = "web", .address = "a"}, [](boost::system::error_code, lease) {}),
+    CHECK_THROWS_WITH_AS(registry.async_register({.service = "web", .address = "a"},
+                                                 std::function<void(boost::system::error_code, lease)>([](auto, auto const&) {})),
                          doctest::Contains("registration.port"), std::invalid_argument);
 }

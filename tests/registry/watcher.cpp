@@ -192,6 +192,31 @@ TEST_CASE("watcher: an empty answer is believed when a second one says so after 
     CHECK(s.watch->status().failures == 0);
 }
 
+TEST_CASE("watcher: a registry that fills up again after an emptiness is not believed halfway")
+{
+    scene s;
+    s.registry.knows(letters("abcd"));
+    s.start();
+    s.world.run_for(20s);
+    for (auto const* ids : {"", "a", "ab", "abc"}) {
+        s.registry.knows(letters(ids));
+        s.world.run_for(1500ms);
+        CHECK(s.set() == "abcd");
+    }
+    s.registry.knows(letters("abce"));  // one is gone for good: as many as before, so there is nothing to doubt
+    s.world.run_for(1500ms);
+    CHECK(s.set() == "abce");
+    CHECK(s.from() == origin::live);
+
+    s.registry.knows({});
+    s.world.run_for(1500ms);
+    s.registry.knows(letters("abc"));  // and if it stays at less, that is believed after the hold
+    s.world.run_for(8s);
+    CHECK(s.set() == "abce");
+    s.world.run_for(2s);
+    CHECK(s.set() == "abc");
+}
+
 TEST_CASE("watcher: an empty answer that passes within the hold is never seen")
 {
     scene s;

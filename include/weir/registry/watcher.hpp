@@ -91,7 +91,8 @@ struct watch_options {
 ///
 ///   - a failed, late or unreadable answer changes nothing: the last good set stays, marked stale;
 ///   - an answer that empties the set, or takes away more than `max_loss` of it, is applied only when a second answer
-///     says so after `hold`. A failure in between starts over, so a restarted registry that knows nothing yet is waited out;
+///     says so after `hold`. A failure in between starts over, and so does nothing short of a full recovery end it: a
+///     registry that restarted and is being filled again is waited out;
 ///   - after a lost connection or history everything is read again and compared; the set is never cleared first;
 ///   - failures are retried with decorrelated backoff, every question has a time limit, and consumers get the newest set.
 ///
@@ -355,6 +356,7 @@ private:
         empty_ = after == 0;
         if (after >= before) return false;
         if (empty_) return options_.on_empty != empty_answer::accept;
+        if (doubted_since_) return true;  // a registry that is filling up again is not believed halfway
         // Of few, one is always a large share.
         return before - after > 1 &&
                static_cast<double>(before - after) > options_.max_loss * static_cast<double>(before);

@@ -8,6 +8,9 @@
 #include <weir/registry/detail/consul_document.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/compose.hpp>
 #include <boost/system/error_code.hpp>
@@ -18,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace weir::registry::detail {
@@ -39,6 +43,48 @@ struct consul_config {
     endpoint agent;
     std::string base;
     bool tls = false;
+};
+
+/// A handler of whatever type, so that the HTTP client, which is large, is compiled once for all questions.
+class response_handler {
+public:
+    using executor_type = asio::any_io_executor;
+    using cancellation_slot_type = asio::cancellation_slot;
+
+    template <class Handler>
+    response_handler(Handler&& handler, executor_type const& otherwise)
+        : executor_(asio::get_associated_executor(handler, otherwise)),
+          slot_(asio::get_associated_cancellation_slot(handler)),
+          target_(std::make_unique<holder<std::decay_t<Handler>>>(std::forward<Handler>(handler)))
+    {
+    }
+
+    [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
+    [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return slot_; }
+
+    void operator()(boost::system::error_code ec, http::response answer)
+    {
+        std::exchange(target_, nullptr)->complete(ec, std::move(answer));
+    }
+
+private:
+    struct target {
+        virtual ~target() = default;
+        virtual void complete(boost::system::error_code ec, http::response&& answer) = 0;
+    };
+    template <class Handler>
+    struct holder final : target {
+        explicit holder(Handler&& h) : handler(std::move(h)) {}
+        void complete(boost::system::error_code ec, http::response&& answer) override
+        {
+            std::move(handler)(ec, std::move(answer));
+        }
+        Handler handler;
+    };
+
+    executor_type executor_;
+    cancellation_slot_type slot_;
+    std::unique_ptr<target> target_;
 };
 
 /// One conversation with a Consul agent, with a connection for each question: a watch_backend and a lease_backend. It knows the
@@ -145,8 +191,10 @@ private:
         return {make_error_code(later ? errc::registry_unavailable : errc::registry_refused), reply{true, shown(a)}};
     }
 
-    template <class Read, class Token>
-    auto ask(http::request r, Read read, Token&& token)
+    using reader = verdict (*)(http::response const&);
+
+    template <class Token>
+    auto ask(http::request r, reader read, Token&& token)
     {
         return asio::async_compose<Token, void(boost::system::error_code, reply)>(
             [client = client_, config = config_, request = with_token(std::move(r)), read, started = false](
@@ -156,7 +204,7 @@ private:
                     auto const c = client;
                     auto const to = config;
                     auto what = std::move(request);
-                    return c->async_send(to->agent, std::move(what), never, std::move(self));
+                    return c->async_send(to->agent, std::move(what), never, response_handler(std::move(self), c->get_executor()));
                 }
                 if (ec) return self.complete(ec, reply{});
                 auto [code, said] = read(answer);
@@ -227,7 +275,7 @@ private:
             auto const c = session.client_;
             auto const to = session.config_;
             auto what = session.with_token(std::move(r));
-            c->async_send(to->agent, std::move(what), never, std::move(self));
+            c->async_send(to->agent, std::move(what), never, response_handler(std::move(self), c->get_executor()));
         }
 
         template <class Self>

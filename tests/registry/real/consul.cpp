@@ -1,0 +1,486 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+//
+// registry::consul against a real Consul: a program of its own, because it starts servers. WEIR_CONSUL names the Consul
+// program (tests/registry/consul fetches one); without it everything here is skipped, loudly, with exit status 77.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <doctest/doctest.h>
+
+#include <weir/http/client.hpp>
+#include <weir/registry/consul.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/json/parse.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace std::chrono_literals;
+using weir::registry::consul;
+using weir::registry::consul_options;
+using weir::registry::health;
+using weir::registry::lease;
+using weir::registry::lease_event;
+using weir::registry::origin;
+using weir::registry::registration;
+using weir::registry::secret;
+using weir::registry::update;
+namespace asio = boost::asio;
+namespace http = weir::http;
+
+namespace {
+
+constexpr auto master = "aaaaaaaa-0000-0000-0000-000000000001";
+
+// Ports that were free a moment ago, all different because all are held while asking.
+std::vector<std::string> free_ports(std::size_t count)
+{
+    asio::io_context io;
+    std::vector<asio::ip::tcp::acceptor> held;
+    std::vector<std::string> ports;
+    while (ports.size() < count) {
+        held.emplace_back(io, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+        ports.push_back(std::to_string(held.back().local_endpoint().port()));
+    }
+    return ports;
+}
+
+// A Consul on loopback ports of its own, with its data in a directory of its own. Both go with this object; the process
+// also goes with this one, however it ends.
+class server {
+public:
+    enum class kind { forgetful, persistent, guarded };
+
+    explicit server(kind k) : kind_(k), ports_(free_ports(3))
+    {
+        std::string name = (std::filesystem::temp_directory_path() / "weir-consul-XXXXXX").string();
+        if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
+        directory_ = name;
+        if (kind_ == kind::guarded)
+            std::ofstream(directory_ / "acl.json")
+                << R"({"acl":{"enabled":true,"default_policy":"deny","tokens":{"master":")" << master << "\"}}}";
+        start();
+    }
+    server(server const&) = delete;
+    ~server()
+    {
+        stop(SIGKILL);
+        std::error_code ignored;
+        std::filesystem::remove_all(directory_, ignored);
+    }
+
+    void start()
+    {
+        std::vector<std::string> words{std::getenv("WEIR_CONSUL"), "agent", "-bind", "127.0.0.1", "-client", "127.0.0.1",
+                                       "-http-port", ports_[0], "-serf-lan-port", ports_[1], "-server-port", ports_[2],
+                                       "-serf-wan-port", "-1", "-dns-port", "-1", "-grpc-port", "-1"};
+        if (kind_ == kind::forgetful) words.push_back("-dev");
+        else for (auto const& w : {std::string("-server"), std::string("-bootstrap-expect=1"), std::string("-data-dir"), (directory_ / "data").string()})
+            words.push_back(w);
+        if (kind_ == kind::guarded) words.insert(words.end(), {"-config-file", (directory_ / "acl.json").string()});
+        std::vector<char*> arguments;
+        for (auto& w : words) arguments.push_back(w.data());
+        arguments.push_back(nullptr);
+        auto const log = (directory_ / "log").string();
+        auto const parent = ::getpid();
+        process_ = ::fork();
+        if (process_ < 0) throw std::runtime_error("cannot fork");
+        if (process_ == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (::getppid() != parent) ::_exit(1);
+            auto const out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+            ::dup2(out, 1);
+            ::dup2(out, 2);
+            ::execv(arguments[0], arguments.data());
+            ::_exit(127);
+        }
+    }
+
+    void stop(int signal)
+    {
+        if (process_ <= 0) return;
+        ::kill(process_, signal);
+        ::waitpid(process_, nullptr, 0);
+        process_ = -1;
+    }
+
+    [[nodiscard]] std::string url() const { return "consul://127.0.0.1:" + ports_[0]; }
+    [[nodiscard]] weir::endpoint endpoint() const
+    {
+        return {.id = "consul", .host = "127.0.0.1", .port = static_cast<std::uint16_t>(std::stoi(ports_[0]))};
+    }
+    [[nodiscard]] std::string log() const
+    {
+        std::stringstream text;
+        text << std::ifstream(directory_ / "log").rdbuf();
+        auto const s = text.str();
+        return s.substr(s.size() > 3000 ? s.size() - 3000 : 0);
+    }
+
+private:
+    kind kind_;
+    std::vector<std::string> ports_;
+    std::filesystem::path directory_;
+    pid_t process_ = -1;
+};
+
+// A server, a registry that talks to it, a consumer that writes down what it is told, and a lease.
+struct scene {
+    asio::io_context io;
+    server consul_server;
+    http::client admin{io.get_executor(), {.idle_timeout = 0s}};
+    std::optional<consul> registry;
+    std::optional<weir::registry::watch> watch;
+    std::vector<update> told;
+    std::optional<lease> held;
+    std::string events;
+    boost::system::error_code registered;
+
+    explicit scene(server::kind k) : consul_server(k)
+    {
+        auto const ready = [this] {
+            auto const a = call(http::verb::get, "/v1/status/leader", "", master);
+            return a && a->result_int() == 200 && a->body().size() > 4;
+        };
+        if (!until(ready, 60s)) FAIL("Consul does not start:\n" << consul_server.log());
+    }
+    ~scene()
+    {
+        watch.reset();
+        held.reset();
+        registry.reset();
+        io.restart();
+        io.run_for(20ms);
+    }
+
+    consul_options options() const
+    {
+        consul_options o{.url = consul_server.url()};
+        o.watch.hold = 3s;
+        o.watch.pace = 100ms;
+        return o;
+    }
+    void open(consul_options o) { registry.emplace(io.get_executor(), std::move(o)); }
+
+    void follow()
+    {
+        watch.emplace(registry->watch({"web"}));
+        listen();
+    }
+    void listen()
+    {
+        watch->async_next([this](boost::system::error_code ec, update u) {
+            if (ec) return;
+            told.push_back(std::move(u));
+            listen();
+        });
+    }
+    void keep(registration r)
+    {
+        registry->async_register(std::move(r), [this](boost::system::error_code ec, lease l) {
+            registered = ec;
+            held.emplace(std::move(l));
+            await_event();
+        });
+    }
+    void await_event()
+    {
+        held->async_wait_event([this](boost::system::error_code ec, lease_event const& e) {
+            if (ec) return;
+            events += std::string("GLRX")[static_cast<std::size_t>(e.what)];
+            await_event();
+        });
+    }
+
+    bool until(std::function<bool()> const& so, std::chrono::milliseconds limit = 20s)
+    {
+        auto const end = std::chrono::steady_clock::now() + limit;
+        while (!so()) {
+            io.restart();
+            io.run_one_for(20ms);
+            if (std::chrono::steady_clock::now() > end) return false;
+        }
+        return true;
+    }
+    void run_for(std::chrono::milliseconds d)
+    {
+        auto const end = std::chrono::steady_clock::now() + d;
+        until([&] { return std::chrono::steady_clock::now() >= end; }, d + 1min);
+    }
+
+    std::optional<http::response> call(http::verb method, std::string const& target, std::string const& body,
+                                       char const* token = nullptr)
+    {
+        auto r = http::make_request(method, target, body, "application/json");
+        if (token) r.set("X-Consul-Token", token);
+        std::optional<http::response> answer;
+        bool done = false;
+        admin.async_send(consul_server.endpoint(), std::move(r), weir::now(io.get_executor()) + 5s,
+                         [&](boost::system::error_code ec, http::response a) {
+                             done = true;
+                             if (!ec) answer = std::move(a);
+                         });
+        CHECK(until([&] { return done; }));
+        return answer;
+    }
+
+    // An instance somebody else registers, without a check.
+    void register_directly(std::string const& id, char const* token = nullptr)
+    {
+        auto const a = call(http::verb::put, "/v1/agent/service/register",
+                            R"({"ID":")" + id + R"(","Name":"web","Address":"10.0.0.2","Port":81})", token);
+        REQUIRE(a);
+        CHECK(a->result_int() == 200);
+    }
+
+    std::string set() const
+    {
+        std::string out;
+        if (watch->current())
+            for (auto const& i : *watch->current()->instances)
+                out += i.id() + std::string("+~-")[static_cast<std::size_t>(i.state)];
+        return out;
+    }
+    // The registry's word is this, and the consumer has been told.
+    bool shows(std::string const& what, std::chrono::milliseconds limit = 20s)
+    {
+        return until([&] {
+            auto const now = watch->current();
+            return now && now->from == origin::live && set() == what && !told.empty() && told.back().now->version == now->version;
+        }, limit);
+    }
+    bool goes_stale()
+    {
+        return until([&] { return watch->current() && watch->current()->from == origin::stale; });
+    }
+    void never_without(std::string const& id) const
+    {
+        for (auto const& u : told) {
+            bool found = false;
+            for (auto const& i : *u.now->instances) found |= i.id() == id && i.serves();
+            CHECK(found);
+        }
+    }
+};
+
+registration web(std::string id)
+{
+    return {.service = "web", .address = "10.0.0.1", .port = 80, .id = std::move(id), .tags = {"v1"},
+            .meta = {{"zone", "north"}}, .weight = 10, .warning_weight = 2, .ttl = 3s};
+}
+
+}  // namespace
+
+TEST_CASE("real consul: register, beat, watch, change state, deregister")
+{
+    scene s(server::kind::forgetful);
+    s.open(s.options());
+    s.follow();
+    CHECK(s.shows(""));  // the first answer of all is believed
+    s.keep(web("a"));
+    CHECK(s.shows("a+"));
+    CHECK(s.until([&] { return s.held.has_value(); }));
+    CHECK_FALSE(s.registered);
+    auto const& i = s.watch->current()->instances->front();
+    CHECK(i.address.host == "10.0.0.1");
+    CHECK(i.address.port == 80);
+    CHECK(i.address.weight == 10);
+    CHECK(i.address.zone == "north");
+    CHECK(i.tags == std::vector<std::string>{"v1"});
+
+    s.register_directly("b");
+    CHECK(s.shows("a+b+"));
+    s.held->set_state(health::warning);
+    CHECK(s.shows("a~b+"));
+    CHECK(s.watch->current()->instances->front().address.weight == 2);
+    s.held->set_state(health::passing);
+    CHECK(s.shows("a+b+"));
+
+    auto const updates = s.told.size();
+    s.run_for(7s);  // several heartbeats, longer than the TTL
+    CHECK(s.set() == "a+b+");
+    CHECK(s.told.size() == updates);  // which wake nobody
+    CHECK(s.events == "");
+
+    std::size_t found = 0;
+    s.registry->async_resolve({"web"}, [&](boost::system::error_code, auto all) { found = all ? all->instances->size() : 0; });
+    CHECK(s.until([&] { return found == 2; }));
+
+    bool gone = false, unknown = false;
+    s.held->async_deregister([&](boost::system::error_code ec) { gone = !ec; });
+    CHECK(s.shows("b+"));
+    CHECK(s.until([&] { return gone; }));
+    s.registry->async_deregister("nobody", [&](boost::system::error_code ec) { unknown = !ec; });
+    CHECK(s.until([&] { return unknown; }));
+    CHECK(s.watch->status().failures == 0);
+}
+
+TEST_CASE("real consul: without heartbeats the TTL turns an instance critical")
+{
+    scene s(server::kind::forgetful);
+    s.open(s.options());
+    s.register_directly("b");
+    s.follow();
+    s.keep(web("a"));
+    CHECK(s.shows("a+b+"));
+    CHECK(s.until([&] { return s.held.has_value(); }));
+    s.held.reset();
+    CHECK(s.shows("a-b+"));
+    CHECK(weir::registry::to_endpoints(*s.watch->current()).size() == 1);
+}
+
+TEST_CASE("real consul: an instance that somebody else deregistered comes back with the next heartbeat")
+{
+    scene s(server::kind::forgetful);
+    s.open(s.options());
+    s.keep(web("a"));
+    s.register_directly("b");
+    s.follow();
+    CHECK(s.shows("a+b+"));
+    CHECK(s.call(http::verb::put, "/v1/agent/service/deregister/a", "")->result_int() == 200);
+    CHECK(s.shows("b+"));
+    CHECK(s.shows("a+b+"));
+    CHECK(s.events == "LR");
+}
+
+TEST_CASE("real consul: killed mid-watch and restarted without its memory: the last good set stays, and all comes back")
+{
+    for (int const signal : {SIGKILL, SIGTERM}) {
+        CAPTURE(signal);
+        scene s(server::kind::forgetful);
+        auto o = s.options();
+        o.watch.hold = 15s;
+        s.open(o);
+        for (auto const* id : {"b", "c", "d"}) s.register_directly(id);  // so that the index is well above a young server's
+        s.keep(web("a"));
+        s.follow();
+        CHECK(s.shows("a+b+c+d+"));
+        CHECK(s.until([&] { return s.held.has_value(); }));
+        s.told.clear();
+        s.consul_server.stop(signal);
+        CHECK(s.goes_stale());
+        CHECK(s.set() == "a+b+c+d+");
+        s.run_for(2s);
+        CHECK(s.set() == "a+b+c+d+");
+        s.consul_server.start();
+        // It knows nothing: our lease puts `a` back, and that is doubted, being a loss of three of four, until the hold.
+        CHECK(s.until([&] { return s.events.find('R') != std::string::npos; }));
+        CHECK(s.set() == "a+b+c+d+");
+        for (auto const* id : {"b", "c", "d"}) s.register_directly(id);
+        CHECK(s.shows("a+b+c+d+"));
+        s.never_without("a");
+        s.never_without("d");
+        s.register_directly("e");  // and changes are heard again, at once
+        CHECK(s.shows("a+b+c+d+e+", 3s));
+        CHECK(s.watch->status().failures >= 1);
+        CHECK(s.watch->status().resyncs >= 1);
+    }
+}
+
+TEST_CASE("real consul: killed and restarted with its memory: nobody notices but the status")
+{
+    scene s(server::kind::persistent);
+    s.open(s.options());
+    s.keep(web("a"));
+    s.register_directly("b");
+    s.follow();
+    CHECK(s.shows("a+b+"));
+    CHECK(s.until([&] { return s.held.has_value(); }));
+    s.told.clear();
+    s.consul_server.stop(SIGKILL);
+    CHECK(s.goes_stale());
+    s.consul_server.start();
+    CHECK(s.shows("a+b+", 40s));
+    s.register_directly("c");
+    CHECK(s.shows("a+b+c+"));
+    CHECK(s.until([&] { return s.held->registered(); }));
+    for (auto const& u : s.told) CHECK(u.now->instances->size() >= 2);
+}
+
+TEST_CASE("real consul: access control: what may not be seen is no empty set, and refusals are visible")
+{
+    scene s(server::kind::guarded);
+    // The server takes a while to have its access control ready after it has a leader.
+    CHECK(s.until([&] {
+        auto const a = s.call(http::verb::put, "/v1/acl/policy",
+                              R"({"Name":"web","Rules":"service \"web\" { policy = \"write\" } node_prefix \"\" { policy = \"read\" }"})", master);
+        return a && a->result_int() == 200;
+    }));
+    auto const made = s.call(http::verb::put, "/v1/acl/token", R"({"Policies":[{"Name":"web"}]})", master);
+    REQUIRE(made);
+    auto const token = boost::json::parse(made->body()).as_object();
+    auto const text = [&](char const* key) { return std::string(token.at(key).as_string()); };
+
+    auto o = s.options();
+    o.wait = 5s;  // Consul does not wake a query when its permissions change
+    o.token = secret(text("SecretID"));
+    s.open(o);
+    s.keep(web("a"));
+    s.register_directly("b", master);
+    s.follow();
+    CHECK(s.shows("a+b+"));
+
+    // The permission is taken away: the server says 200 and [].
+    CHECK(s.call(http::verb::put, "/v1/acl/token/" + text("AccessorID"),
+                 R"({"AccessorID":")" + text("AccessorID") + R"(","Policies":[]})", master)->result_int() == 200);
+    CHECK(s.until([&] { return s.watch->status().last_error == weir::errc::registry_refused; }, 90s));
+    s.run_for(7s);  // twice the hold
+    CHECK(s.set() == "a+b+");
+    CHECK(s.watch->current()->from == origin::stale);
+    CHECK(s.watch->status().note == "permission denied: missing service:read on web");
+
+    // It is given back: all is well.
+    CHECK(s.call(http::verb::put, "/v1/acl/token/" + text("AccessorID"),
+                 R"({"AccessorID":")" + text("AccessorID") + R"(","Policies":[{"Name":"web"}]})", master)->result_int() == 200);
+    CHECK(s.shows("a+b+", 60s));
+
+    // A token that nobody has, and no token at all.
+    o.token = secret("bbbbbbbb-0000-0000-0000-000000000001");
+    s.held.reset();
+    s.told.clear();
+    s.open(o);
+    s.follow();
+    CHECK(s.until([&] { return s.watch->status().failures > 0; }));
+    CHECK(s.watch->status().last_error == weir::errc::registry_refused);
+    CHECK(s.watch->status().note == "403: ACL not found");
+    CHECK(s.told.empty());
+    s.keep(web("c"));
+    CHECK(s.until([&] { return s.held.has_value(); }));
+    CHECK(s.registered == weir::errc::registry_refused);
+    CHECK_FALSE(s.held->registered());
+
+    o.token = secret();
+    s.open(o);
+    boost::system::error_code anonymous;
+    s.registry->async_resolve({"web"}, [&](boost::system::error_code ec, auto const&) { anonymous = ec; });
+    CHECK(s.until([&] { return bool(anonymous); }));
+    CHECK(anonymous == weir::errc::registry_refused);
+}
+
+int main(int argc, char** argv)
+{
+    char const* const program = std::getenv("WEIR_CONSUL");
+    if (!program || !*program) {
+        std::puts("SKIPPED: no real Consul. Set WEIR_CONSUL to its program; tests/registry/consul fetches one.");
+        return 77;
+    }
+    if (::access(program, X_OK) != 0) {
+        std::printf("WEIR_CONSUL is \"%s\", which is not a program that can be run\n", program);
+        return 1;
+    }
+    return doctest::Context(argc, argv).run();
+}
