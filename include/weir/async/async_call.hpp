@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/async/detail/attempt_result.hpp>
+#include <weir/async/detail/completion.hpp>
 #include <weir/async/timer_queue.hpp>
 #include <weir/call/pipeline.hpp>
 
@@ -11,9 +12,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/system_executor.hpp>
 
 #include <memory>
 #include <optional>
@@ -52,9 +51,6 @@ auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op,
 
 namespace detail {
 
-/// In place of an executor: the handler's own.
-struct of_handler {};
-
 template <class Pipeline, class Op, class Handler, class Executor>
 class async_call_op final : public timer_queue::node,
                             public std::enable_shared_from_this<async_call_op<Pipeline, Op, Handler, Executor>> {
@@ -76,8 +72,7 @@ public:
           handler_(std::move(handler)),
           executor_(executor),
           allocator_(asio::get_associated_allocator(handler_)),
-          work_(executor_),
-          handler_work_(asio::get_associated_executor(handler_, executor_)),
+          work_(handler_, executor_),
           queue_(timer_queue::of(executor_))
     {
     }
@@ -240,43 +235,17 @@ private:
         }
     }
 
-    using handler_executor = asio::associated_executor_t<Handler, Executor>;
-
-    struct completion {
-        Handler handler;
-        values outcome;
-        asio::executor_work_guard<handler_executor> work;
-
-        void operator()()
-        {
-            if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected()) slot.clear();
-            auto const keep_running = std::move(work);
-            std::apply(std::move(handler), std::move(outcome));
-        }
-    };
+    using completion = detail::completion<Handler, Executor, values>;
 
     static void end(pointer self, context from)
     {
         auto& op = *self;
         op.ended_ = true;
         if (op.armed_ && op.queue_.remove(op)) op.disarmed();
-        auto const executor = op.executor_;
-        completion complete{std::move(op.handler_), op.take_result(), std::move(op.handler_work_)};
-        auto const work = std::move(op.work_);
+        completion complete(std::move(op.handler_), std::move(op.work_), op.take_result());
         self.reset();  // memory goes back before the upcall
-        if (from == context::handler) hand_over(executor, std::move(complete));
-        else asio::post(executor, [executor, complete = std::move(complete)]() mutable {
-            hand_over(executor, std::move(complete));
-        });
-    }
-
-    // From a handler on the call's executor to the caller's handler on its own.
-    static void hand_over(executor_type const& executor, completion complete)
-    {
-        auto const target = complete.work.get_executor();
-        if constexpr (std::is_same_v<handler_executor, executor_type>)
-            if (target == executor) return complete();
-        asio::dispatch(target, std::move(complete));
+        if (from == context::handler) std::move(complete).deliver();
+        else std::move(complete).post();
     }
 
     Pipeline& pipeline_;
@@ -285,8 +254,7 @@ private:
     Handler handler_;
     executor_type const executor_;    // constant, for they are read from the timer queue's thread too
     allocator_type const allocator_;
-    asio::executor_work_guard<executor_type> work_;
-    asio::executor_work_guard<handler_executor> handler_work_;
+    completion_work<Handler, Executor> work_;
     timer_queue& queue_;
     asio::cancellation_signal stop_;
     asio::cancellation_type stop_type_ = asio::cancellation_type::terminal;
@@ -309,15 +277,9 @@ auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op,
                   "weir::async_call: the operation takes a weir::attempt const&");
     return asio::async_initiate<Token, typename detail::attempt_result<op_type>::signature>(
         [executor, &guarded](auto handler, op_type o) {
-            auto const runs_on = [&] {
-                if constexpr (std::is_same_v<Executor, detail::of_handler>) return asio::get_associated_executor(handler);
-                else return executor;
-            }();
-            using runs_on_type = std::remove_cv_t<decltype(runs_on)>;
-            static_assert(!std::is_same_v<runs_on_type, asio::system_executor>,
-                          "weir::async_call: no executor. Pass one first, async_call(executor, op, token), or bind one to "
-                          "the token with asio::bind_executor");
-            using operation = detail::async_call_op<pipeline<Stages...>, op_type, decltype(handler), runs_on_type>;
+            auto const runs_on = detail::operation_executor(executor, handler);
+            using operation = detail::async_call_op<pipeline<Stages...>, op_type, decltype(handler),
+                                                    std::remove_cv_t<decltype(runs_on)>>;
             auto const allocator = asio::get_associated_allocator(handler);
             operation::start(
                 std::allocate_shared<operation>(allocator, guarded, std::move(o), std::move(handler), runs_on));

@@ -30,6 +30,8 @@ class concurrency_limit;
 /// Threads: one at a time. Lifetimes: the limit outlives it.
 class [[nodiscard]] concurrency_slot {
 public:
+    concurrency_slot() = default;  ///< no slot
+
     concurrency_slot(concurrency_slot&& other) noexcept
         : limit_(std::exchange(other.limit_, nullptr)), since_(other.since_)
     {
@@ -44,6 +46,9 @@ public:
     }
     ~concurrency_slot() { give_back(never); }
 
+    /// Whether there is a slot to give back.
+    [[nodiscard]] explicit operator bool() const noexcept { return limit_ != nullptr; }
+
     void record(outcome const&, time_point now) noexcept { give_back(now); }
 
 private:
@@ -52,8 +57,8 @@ private:
 
     void give_back(time_point now) noexcept;  // `never`: the time is not known
 
-    concurrency_limit* limit_;
-    time_point since_;  // `never`: not known
+    concurrency_limit* limit_ = nullptr;
+    time_point since_ = never;  // `never`: not known
 };
 
 /// A place in the queue, to derive from. It stays where it is, alive, from enqueue until cancel has returned true or

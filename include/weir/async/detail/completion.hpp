@@ -1,0 +1,94 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/system_executor.hpp>
+
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace weir {
+
+namespace asio = boost::asio;
+
+namespace detail {
+
+/// Keeps the contexts of an operation and of its handler running. An operation runs on `Executor`; its handler is called on
+/// its own associated executor, which is `Executor` unless it says otherwise.
+template <class Handler, class Executor>
+struct completion_work {
+    using handler_executor = asio::associated_executor_t<Handler, Executor>;
+
+    completion_work(Handler const& handler, Executor const& executor)
+        : operation(executor), caller(asio::get_associated_executor(handler, executor))
+    {
+    }
+
+    asio::executor_work_guard<Executor> operation;
+    asio::executor_work_guard<handler_executor> caller;
+};
+
+/// The end of an operation, cut loose from its memory: a handler and what it is called with.
+template <class Handler, class Executor, class Values>
+class completion {
+public:
+    completion(Handler&& handler, completion_work<Handler, Executor>&& work, Values&& values)
+        : handler_(std::move(handler)), work_(std::move(work)), values_(std::move(values))
+    {
+    }
+
+    /// From a handler that runs on the operation's executor: an upcall, or a hop to the handler's own executor.
+    void deliver() &&
+    {
+        auto const target = work_.caller.get_executor();
+        if constexpr (std::is_same_v<typename completion_work<Handler, Executor>::handler_executor, Executor>)
+            if (target == work_.operation.get_executor()) return (*this)();
+        asio::dispatch(target, std::move(*this));
+    }
+
+    /// From anywhere else: first on to the operation's executor.
+    void post() &&
+    {
+        auto const executor = work_.operation.get_executor();
+        asio::post(executor, [c = std::move(*this)]() mutable { std::move(c).deliver(); });
+    }
+
+    /// On the handler's executor, the only place where its cancellation slot may be touched.
+    void operator()()
+    {
+        if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected()) slot.clear();
+        auto const keep_running = std::move(work_);
+        std::apply(std::move(handler_), std::move(values_));
+    }
+
+private:
+    Handler handler_;
+    completion_work<Handler, Executor> work_;
+    Values values_;
+};
+
+/// In place of an executor: the handler's own.
+struct of_handler {};
+
+/// Where an operation runs: on the executor given, or on the handler's own.
+template <class Executor, class Handler>
+[[nodiscard]] auto operation_executor(Executor const& executor, Handler const& handler)
+{
+    if constexpr (std::is_same_v<Executor, of_handler>) {
+        using found = asio::associated_executor_t<Handler>;
+        static_assert(!std::is_same_v<found, asio::system_executor>,
+                      "weir: no executor for this operation. Pass one as the first argument, or bind one to the completion "
+                      "token with asio::bind_executor");
+        return asio::get_associated_executor(handler);
+    } else {
+        return executor;
+    }
+}
+
+}  // namespace detail
+}  // namespace weir

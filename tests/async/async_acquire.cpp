@@ -1,0 +1,221 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <weir/async/async_acquire.hpp>
+#include <weir/limit/leaky_bucket.hpp>
+#include <weir/limit/token_bucket.hpp>
+#include <weir/testing/virtual_time.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <vector>
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using boost::system::error_code;
+
+namespace {
+
+struct world : weir::testing::virtual_time {
+    weir::time_point const begin = now();
+    [[nodiscard]] weir::duration elapsed() const { return now() - begin; }
+};
+
+}  // namespace
+
+TEST_CASE("async_acquire: waiters of a rate limiter are served in the order they came, each at its own time")
+{
+    world w;
+    weir::token_bucket bucket{{.rate = weir::per_second(10), .burst = 1}};
+    std::vector<std::pair<int, weir::duration>> served;
+    for (int i = 0; i < 4; ++i)
+        weir::async_acquire(w.get_executor(), bucket, 1, 10s, [&, i](error_code ec) {
+            CHECK_FALSE(ec);
+            served.emplace_back(i, w.elapsed());
+        });
+    CHECK(served.empty());  // never inside the initiating function
+    w.run();
+    CHECK(served == std::vector<std::pair<int, weir::duration>>{{0, 0ms}, {1, 100ms}, {2, 200ms}, {3, 300ms}});
+}
+
+TEST_CASE("async_acquire: a wait longer than max_wait is refused at once, and takes nothing")
+{
+    world w;
+    weir::token_bucket bucket{{.rate = weir::per_second(10), .burst = 1}};
+    REQUIRE(bucket.try_acquire(1, w.now()));
+    error_code got;
+    weir::async_acquire(w.get_executor(), bucket, 1, 99ms, [&](error_code ec) { got = ec; });
+    w.poll();
+    CHECK(got == weir::errc::rate_limited);
+    CHECK(got == weir::condition::rejected);
+    CHECK(bucket.retry_at(1, w.now()) == w.now() + 100ms);
+    weir::async_acquire(w.get_executor(), bucket, 2, 99ms, [&](error_code ec) { got = ec; });
+    w.poll();
+    CHECK(got == weir::errc::exceeds_burst);
+}
+
+TEST_CASE("async_acquire: the last waiter's permit goes back when it is cancelled, at once")
+{
+    world w;
+    weir::token_bucket bucket{{.rate = weir::per_second(10), .burst = 1}};
+    REQUIRE(bucket.try_acquire(1, w.now()));
+    for (auto const type : {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
+        asio::cancellation_signal stop;
+        error_code got;
+        weir::async_acquire(w.get_executor(), bucket, 1, 1s,
+                            asio::bind_cancellation_slot(stop.slot(), [&](error_code ec) { got = ec; }));
+        w.poll();
+        CHECK(bucket.retry_at(1, w.now()) == w.begin + 200ms);
+        stop.emit(type);
+        w.poll();
+        CHECK(got == asio::error::operation_aborted);
+        CHECK(bucket.retry_at(1, w.now()) == w.begin + 100ms);
+        CHECK(w.waiting() == 0);
+    }
+}
+
+TEST_CASE("async_acquire: a leaky bucket paces coroutines")
+{
+    world w;
+    weir::leaky_bucket pacer{{.rate = weir::per_second(100), .max_wait = 1s}};
+    std::vector<weir::duration> sent;
+    asio::co_spawn(
+        w.get_executor(),
+        [&]() -> asio::awaitable<void> {
+            for (int i = 0; i < 3; ++i) {
+                co_await weir::async_acquire(pacer, 1, 1s, asio::use_awaitable);
+                sent.push_back(w.elapsed());
+            }
+        },
+        asio::detached);
+    w.run();
+    CHECK(sent == std::vector<weir::duration>{0ms, 10ms, 20ms});
+}
+
+TEST_CASE("async_acquire: slots go to waiters first come, first served")
+{
+    world w;
+    weir::concurrency_limit limit{{.limit = 1, .max_queue = 3}};
+    auto held = limit.admit(w.now());
+    REQUIRE(held);
+    std::vector<int> order;
+    weir::concurrency_slot mine;
+    for (int i = 0; i < 3; ++i)
+        weir::async_acquire(w.get_executor(), limit, 10s, [&, i](error_code ec, weir::concurrency_slot slot) {
+            CHECK_FALSE(ec);
+            CHECK(slot);
+            order.push_back(i);
+            mine = std::move(slot);  // gives the one before back
+        });
+    error_code full;
+    weir::async_acquire(w.get_executor(), limit, 10s, [&](error_code ec, weir::concurrency_slot slot) {
+        full = ec;
+        CHECK_FALSE(slot);
+    });
+    w.poll();
+    CHECK(full == weir::errc::too_many_calls);
+    CHECK(order.empty());
+    { auto const released = *std::move(held); }
+    w.poll();
+    CHECK(order == std::vector<int>{0});
+    mine = {};
+    w.poll();
+    mine = {};
+    w.poll();
+    CHECK(order == std::vector<int>{0, 1, 2});
+    mine = {};
+    CHECK(limit.in_flight() == 0);
+    CHECK(w.waiting() == 0);
+}
+
+TEST_CASE("async_acquire: a waiter leaves the queue after max_wait, and the next one is not skipped")
+{
+    world w;
+    weir::concurrency_limit limit{{.limit = 1, .max_queue = 3}};
+    auto held = limit.admit(w.now());
+    std::vector<std::pair<int, error_code>> ended;
+    auto const wait = [&](int who, weir::duration max_wait) {
+        weir::async_acquire(w.get_executor(), limit, max_wait,
+                            [&, who](error_code ec, weir::concurrency_slot) { ended.emplace_back(who, ec); });
+    };
+    wait(1, 50ms);
+    wait(2, 1s);
+    w.run_for(60ms);
+    REQUIRE(ended.size() == 1);
+    CHECK(ended[0].first == 1);
+    CHECK(ended[0].second == weir::errc::too_many_calls);
+    { auto const released = *std::move(held); }
+    w.run();
+    REQUIRE(ended.size() == 2);
+    CHECK(ended[1] == std::pair{2, error_code{}});
+    CHECK(limit.in_flight() == 0);
+}
+
+TEST_CASE("async_acquire: cancelled in the same moment as the hand-over, the slot is not lost")
+{
+    for (bool const cancel_first : {true, false}) {
+        world w;
+        weir::concurrency_limit limit{{.limit = 1, .max_queue = 3}};
+        auto held = limit.admit(w.now());
+        asio::cancellation_signal stop;
+        int ended = 0;
+        weir::async_acquire(w.get_executor(), limit, 1s,
+                            asio::bind_cancellation_slot(stop.slot(), [&](error_code, weir::concurrency_slot) { ++ended; }));
+        w.poll();
+        if (cancel_first) stop.emit(asio::cancellation_type::terminal);
+        { auto const released = *std::move(held); }
+        if (!cancel_first) stop.emit(asio::cancellation_type::terminal);
+        w.run();
+        CHECK(ended == 1);
+        CHECK(limit.in_flight() == 0);
+        CHECK(limit.waiting() == 0);
+    }
+}
+
+TEST_CASE("async_acquire: a context destroyed under its waiters lets go of them")
+{
+    auto const alive = std::make_shared<int>();
+    weir::token_bucket bucket{{.rate = weir::per_second(1), .burst = 1}};
+    {
+        world w;
+        REQUIRE(bucket.try_acquire(1, w.now()));
+        weir::async_acquire(w.get_executor(), bucket, 1, 10s, [alive](error_code) { FAIL("ran"); });
+        w.poll();
+        CHECK(alive.use_count() == 2);
+    }
+    CHECK(alive.use_count() == 1);
+}
+
+TEST_CASE("async_acquire: many strands share one limit; never one too many, nobody forgotten")
+{
+    constexpr int tasks = 400;
+    constexpr std::uint32_t slots = 3;
+    weir::concurrency_limit limit{{.limit = slots, .max_queue = tasks}};
+    asio::thread_pool pool(4);
+    std::atomic<std::uint32_t> inside{0};
+    std::atomic<int> done{0};
+    std::atomic<bool> over{false};
+    for (int i = 0; i < tasks; ++i)
+        asio::co_spawn(
+            asio::make_strand(pool),
+            [&]() -> asio::awaitable<void> {
+                auto const slot = co_await weir::async_acquire(limit, 1min, asio::use_awaitable);
+                if (++inside > slots) over = true;
+                co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+                --inside;
+                ++done;
+            },
+            asio::detached);
+    pool.join();
+    CHECK_FALSE(over);
+    CHECK(done == tasks);
+    CHECK(limit.in_flight() == 0);
+}
