@@ -335,6 +335,34 @@ TEST_CASE("concurrency_limit: threads that start together are never more than th
     }
 }
 
+TEST_CASE("concurrency_limit: threads that take and give back without pause keep the count exact")
+{
+    concurrency_limit limit{{.limit = 3}};
+    gauge inside;
+    together(6, [&](int) {
+        for (int i = 0; i < 200'000; ++i) {
+            auto slot = limit.admit(start);
+            if (!slot) continue;
+            inside.enter();
+            inside.leave();
+        }
+    });
+    CHECK(inside.highest() <= 3);
+    CHECK(limit.in_flight() == 0);
+}
+
+TEST_CASE("concurrency_limit: no waiter is left behind with a free slot")
+{
+    concurrency_limit limit{{.limit = 1, .max_queue = 8}};
+    std::atomic<int> left_behind{0};
+    together(3, [&](int) {
+        for (int i = 0; i < 20'000 && left_behind == 0; ++i)
+            if (!limit.acquire(10s)) ++left_behind;
+    });
+    CHECK(left_behind == 0);
+    CHECK(limit.waiting() == 0);
+}
+
 TEST_CASE("concurrency_limit: waits that run out while slots are handed over lose no slot")
 {
     concurrency_limit limit{{.limit = 2, .max_queue = 64}};
@@ -368,7 +396,6 @@ TEST_CASE("concurrency_limit: cancel racing the hand-over has exactly one winner
         }
     };
     constexpr int rounds = 20'000;
-    int cancelled = 0;
     concurrency_limit limit{{.limit = 1}};
     std::optional<racer> w;
     std::optional<weir::admission<concurrency_limit::token>> slot;
@@ -385,7 +412,7 @@ TEST_CASE("concurrency_limit: cancel racing the hand-over has exactly one winner
                 sound &= slot->operator bool() && !limit.enqueue(*w, start);
             }
             begin.arrive_and_wait();
-            for (auto spin = g() % 100; spin > 0; --spin) std::atomic_signal_fence(std::memory_order_seq_cst);
+            if (g() % 3 == 0) std::this_thread::yield();  // either may come first
             if (self == 0)
                 (*slot)->record(outcome::success(), start);
             else
@@ -393,12 +420,10 @@ TEST_CASE("concurrency_limit: cancel racing the hand-over has exactly one winner
             end.arrive_and_wait();
             if (self == 0) {
                 sound &= left != w->got && limit.in_flight() == 0 && limit.waiting() == 0;
-                cancelled += left ? 1 : 0;
             }
         }
     });
     CHECK(sound);
-    MESSAGE("cancelled ", cancelled, " of ", rounds);
 }
 
 TEST_CASE("concurrency_limit: reconfigured under load it is never over the highest limit and loses no slot")
