@@ -83,7 +83,6 @@ TEST_CASE("classify: no answer is a failure, transient where the work was surely
     CHECK(get(make_error_code(errc::attempt_timed_out)).transient);
     CHECK_FALSE(post(make_error_code(errc::attempt_timed_out)).transient);
     CHECK_FALSE(post(make_error_code(errc::connection_closed)).transient);
-    CHECK(post(make_error_code(errc::too_many_calls)).transient);
     CHECK(get(make_error_code(errc::bad_response)).failed());
     CHECK_FALSE(get(make_error_code(errc::bad_response)).transient);
     CHECK(get(std::error_code{}).ok());
@@ -91,9 +90,10 @@ TEST_CASE("classify: no answer is a failure, transient where the work was surely
 
 static_assert(!std::is_invocable_v<classifier, std::exception_ptr>, "exceptions are left to the pipeline");
 
-TEST_CASE("classify: what the caller did says nothing of the peer")
+TEST_CASE("classify: what the caller did, and what was never sent, says nothing of the peer")
 {
     auto const cancelled = std::error_code(boost::system::error_code(boost::asio::error::operation_aborted));
-    for (auto const& code : {cancelled, make_error_code(errc::stopped), make_error_code(errc::bad_request)})
+    for (auto const& code : {cancelled, make_error_code(errc::stopped), make_error_code(errc::bad_request),
+                             make_error_code(errc::too_many_calls), make_error_code(errc::no_time_left)})
         CHECK(get(code).what == outcome::kind::ignored);
 }

@@ -20,10 +20,10 @@ namespace weir::http {
 ///   500 502 503 504               failure     yes          with its Retry-After
 ///   other 5xx                     failure     no           501 or 505 will be said again
 ///   no answer (transport error)   failure     when `condition::transient`
-///   the caller cancelled          ignored     -
+///   cancelled, or not sent        ignored     -            it says nothing of the peer
 ///
 /// "Yes" holds for idempotent methods. For the others another try could do the work twice, so only what proves that the
-/// peer did none of it is transient: 429, a refused connection, and weir's own refusals.
+/// peer did none of it is transient: 429, and a refused connection.
 ///
 /// The method is asked for because an error code does not tell it: state what the pipeline sends, and if it sends
 /// several, the one that is least safe.
@@ -61,11 +61,11 @@ inline outcome classifier::operator()(response const& answer) const noexcept
 inline outcome classifier::operator()(std::error_code const& code) const noexcept
 {
     if (!code) return outcome::success();
-    if (code == std::errc::operation_canceled || code == errc::stopped || code == errc::bad_request)
+    if (code == std::errc::operation_canceled || code == errc::stopped || code == errc::bad_request ||
+        code == condition::rejected)
         return outcome::ignored();
     auto o = outcome::failure();
-    o.transient = code == condition::transient &&
-                  (repeatable_ || code == condition::rejected || code == std::errc::connection_refused);
+    o.transient = code == condition::transient && (repeatable_ || code == std::errc::connection_refused);
     return o;
 }
 
