@@ -58,7 +58,8 @@ struct update {
 /// The difference between two lists, both sorted by id. Linear.
 [[nodiscard]] delta difference(snapshot::list const& before, snapshot::list const& after);
 
-/// What a balancer works with: the endpoints of the instances that serve. Feed it to `endpoint_set::update`.
+/// What a balancer works with: the endpoints of the instances that serve. Feed it to `endpoint_set::update`. What has no
+/// id, host or port is left out: a set refuses all for the sake of one such.
 [[nodiscard]] std::vector<endpoint> to_endpoints(snapshot const& s);
 
 /// How many instances serve.
@@ -89,7 +90,7 @@ inline std::vector<endpoint> to_endpoints(snapshot const& s)
     std::vector<endpoint> out;
     out.reserve(s.instances->size());
     for (auto const& i : *s.instances)
-        if (i.serves()) out.push_back(i.address);
+        if (i.serves() && !i.id().empty() && !i.address.host.empty() && i.address.port != 0) out.push_back(i.address);
     return out;
 }
 
