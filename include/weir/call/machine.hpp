@@ -106,7 +106,7 @@ private:
     using tokens = typename decltype(layout(typename Pipeline::stages{}).second)::type;
 
     static constexpr std::size_t retry_ = detail::find(roles_, detail::role::retry);
-    static constexpr std::size_t classify_ = detail::find(roles_, detail::role::classify);
+    static constexpr std::size_t balancer_ = detail::find(roles_, detail::role::balancer);
     static constexpr bool has_retry_ = retry_ != detail::nowhere;
     // Without a retry rule there is one attempt, and every gate belongs to it.
     static constexpr std::size_t first_per_attempt_ = has_retry_ ? retry_ : 0;
@@ -146,6 +146,18 @@ private:
     /// endpoint.
     template <std::size_t First, std::size_t Last>
     void settle(tokens& held, outcome const* o, time_point now) noexcept;
+
+    /// The settled lease of the attempt before, taken out of its slot.
+    [[nodiscard]] static auto last_lease(tokens& held) noexcept
+    {
+        if constexpr (balancer_ != detail::nowhere) {
+            auto lease = std::move(std::get<balancer_>(held));
+            std::get<balancer_>(held).reset();
+            return lease;
+        } else {
+            return std::tuple<>{};
+        }
+    }
 
     [[nodiscard]] time_point attempt_limit(time_point now) noexcept;
     void begin(slot& s, time_point now, random_engine& random);
@@ -379,9 +391,7 @@ void machine<Pipeline, InFlight>::begin(slot& s, time_point now, random_engine& 
 {
     ++tries_;
     auto start_at = now;
-    // A settled lease may live here: it keeps avoid_ valid while we pick.
-    [[maybe_unused]] auto const before = std::move(s.held);
-    s.held = tokens{};
+    [[maybe_unused]] auto const before = last_lease(s.held);  // keeps avoid_ valid while we pick
     bool admitted = false;
     if (now >= call_deadline_) refuse(errc::no_time_left, now, "deadline");
     else if (admit<first_per_attempt_, Pipeline::size>(s.held, now, &random, start_at)) {
@@ -394,22 +404,18 @@ void machine<Pipeline, InFlight>::begin(slot& s, time_point now, random_engine& 
         return;
     }
     settle<first_per_attempt_, Pipeline::size>(s.held, nullptr, now);
-    if constexpr (detail::count(roles_, detail::role::balancer) != 0) avoid_ = nullptr;
+    avoid_ = nullptr;
     on_refused(now, random);
 }
 
 template <class Pipeline, std::size_t InFlight>
 void machine<Pipeline, InFlight>::send(slot& s, time_point now)
 {
-    endpoint const* target = nullptr;
-    each_stage([&](auto i) {
-        if constexpr (roles_[i] == detail::role::balancer) target = &std::get<i>(s.held)->endpoint();
-    });
-    avoid_ = target;
+    if constexpr (balancer_ != detail::nowhere) avoid_ = &std::get<balancer_>(s.held)->endpoint();
     paid_ = false;
     s.state = phase::sent;
     s.sent_at = now;
-    s.what = attempt(++sent_, attempt_limit(now), target);
+    s.what = attempt(++sent_, attempt_limit(now), avoid_);
     observers([&](auto& o) { o.attempt_started(s.what); });
 }
 
