@@ -37,10 +37,9 @@ std::vector<std::string> house::role(std::string role, std::uint64_t seed) const
 
 asio::awaitable<house::inventory> house::make_inventory(int instance)
 {
-    // A new life is a new instance to everyone: what was learned of the old one does not hold for it.
-    auto const life = ++lives_;
-    auto const id = name(instance) + "-" + std::to_string(life);
-    auto arguments = role("inventory", seed_ * 1000 + static_cast<std::uint64_t>(life));
+    // Its name is the same in every life, so that a new one takes the place of the old one in the registry.
+    auto const id = name(instance);
+    auto arguments = role("inventory", seed_ * 1000 + static_cast<std::uint64_t>(++lives_));
     arguments.insert(arguments.end(), {"--name", service_ + "." + id});
     inventory made{child{executor_, arguments}, id};
     made.port = co_await made.process.ready();
@@ -112,7 +111,7 @@ asio::awaitable<std::string> house::tries()
 asio::awaitable<void> house::close()
 {
     std::vector<std::string> ids;
-    for (auto const& [id, port] : ports_) ids.push_back(service_ + "." + id);  // the killed ones too
+    for (int i = 0; i < instances; ++i) ids.push_back(service_ + "." + name(i));
     order_.clear();
     inventory_.clear();
     co_await deregister(std::move(ids));

@@ -71,7 +71,7 @@ private:
     std::string service_;
     std::vector<inventory> inventory_;
     std::vector<child> order_;  ///< one, or none
-    std::map<std::string, std::uint16_t> ports_;  ///< of every instance that ever was
+    std::map<std::string, std::uint16_t> ports_;  ///< of each instance in its present life
     int lives_ = 0;
 };
 

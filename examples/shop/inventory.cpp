@@ -70,9 +70,10 @@ private:
 // over when the registry was away or forgot.
 asio::awaitable<void> stay_registered(weir::registry::consul& registry, options const& o, std::uint16_t port)
 {
-    auto const lease = co_await registry.async_register(
-        {.service = o.service, .address = "127.0.0.1", .port = port, .id = o.name, .ttl = std::chrono::seconds(6)},
-        asio::use_awaitable);
+    // Named, because GCC 12 destroys the members of a braced temporary in a co_await expression twice.
+    weir::registry::registration self{.service = o.service, .address = "127.0.0.1", .port = port, .id = o.name};
+    self.ttl = std::chrono::seconds(5);
+    auto const lease = co_await registry.async_register(self, asio::use_awaitable);
     asio::steady_timer for_ever{co_await asio::this_coro::executor, asio::steady_timer::time_point::max()};
     co_await for_ever.async_wait(asio::use_awaitable);
 }

@@ -21,7 +21,7 @@ struct options {
     bool help = false;
 
     std::string role;             ///< "inventory" or "order"; empty: the whole shop
-    std::string name;             ///< of an inventory instance, unique among all lives of all instances
+    std::string name;             ///< of an inventory instance: its id in the registry
     std::string service;          ///< the name that the instances carry in the registry
 };
 

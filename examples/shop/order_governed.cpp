@@ -33,7 +33,7 @@ using namespace std::chrono_literals;
 // 70 % of what the inventory can do. The rest is for its bad days, and keeps its queues short.
 constexpr std::uint64_t admitted_per_second = 120, burst = 20;
 constexpr double retries_at_most = 10;
-constexpr auto latency_memory = 5s;
+constexpr auto latency_memory = 1s;  // some twenty calls of each instance
 
 struct gates {
     weir::token_bucket limiter{{.rate = weir::per_second(admitted_per_second), .burst = burst}};
