@@ -45,15 +45,15 @@ int main()
                     auto slot = connections.acquire(10s);  // waits in line; an Asio program uses async_acquire
                     if (!slot) continue;
                     int const now = ++inside;
-                    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
-                    }
+                    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {}
                     ++queries;
                     --inside;
                     slot->record(weir::outcome::success(), weir::steady_clock::now());
                 }
             });
     }
-    std::printf("8 threads made %d queries, %s\n", queries.load(), most <= 2 ? "never more than two at once" : "TOO MANY");
+    std::printf("8 threads made %d queries, %s\n", queries.load(),
+                most <= 2 ? "never more than two at once" : "TOO MANY");
 
     connections.reconfigure({.limit = 1, .max_queue = 0});
     auto const only = connections.try_acquire();

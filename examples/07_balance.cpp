@@ -1,9 +1,9 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// Where should the next call go? Round robin gives each endpoint its turn, well or ill. P2C peak-EWMA draws two and takes
-// the one that answers faster with fewer calls in flight: a slow endpoint keeps little (of four, one pair in six is slow
-// against failing, and there it wins), and one that fails at once, which looks fast to a naive balancer, keeps almost
-// nothing. An update of the set keeps what is known of those that stay.
+// Where should the next call go? Round robin gives each endpoint its turn, well or ill. P2C peak-EWMA draws two and
+// takes the one that answers faster with fewer calls in flight: a slow endpoint keeps little (of four, one pair in six
+// is slow against failing, and there it wins), and one that fails at once, which looks fast to a naive balancer, keeps
+// almost nothing. An update of the set keeps what is known of those that stay.
 //
 // Expected output:
 //   share of 10000 calls            a      b   slow failing

@@ -1,10 +1,11 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // What a rate limit adds to a call. `now` is an argument, because a pipeline reads the clock once for all its gates;
-// `clock_too` reads it each time. To refuse only reads: it is cheaper than to admit, and threads do not disturb each other.
+// `clock_too` reads it each time. To refuse only reads: it is cheaper than to admit, and threads do not disturb each
+// other.
 //
-// Tried, and not kept: a fetch_add with a refund when it was too much. No faster than compare-exchange, because moving the
-// line dominates both, and a refund that comes late mints permits.
+// Tried, and not kept: a fetch_add with a refund when it was too much. No faster than compare-exchange, because moving
+// the line dominates both, and a refund that comes late mints permits.
 
 #include <weir/limit/token_bucket.hpp>
 
@@ -23,7 +24,8 @@ constexpr time_point t0{1h};
 
 std::optional<token_bucket> bucket;
 
-/// A fresh bucket that does not run dry: a thousand million permits on hand. Threads meet it behind the starting barrier.
+/// A fresh bucket that does not run dry: a thousand million permits on hand. Threads meet it behind the starting
+/// barrier.
 void fill(benchmark::State& state, weir::rate r = weir::per_second(1'000'000'000))
 {
     if (state.thread_index() == 0) bucket.emplace(weir::token_bucket_options{.rate = r, .burst = 1'000'000'000});
@@ -44,8 +46,7 @@ BENCHMARK_CAPTURE(allow, rounded, weir::per_second(999'999'937))->Name("token_bu
 
 void deny(benchmark::State& state)
 {
-    while (empty.try_acquire(1, t0)) {
-    }
+    while (empty.try_acquire(1, t0)) {}
     for (auto _ : state) benchmark::DoNotOptimize(empty.try_acquire(1, t0));
 }
 BENCHMARK(deny)->Name("token_bucket/deny")->ThreadRange(1, 2);
@@ -73,8 +74,7 @@ BENCHMARK(admit_and_record)->Name("token_bucket/admit_and_record");
 
 void admit_refused(benchmark::State& state)
 {
-    while (empty.try_acquire(1, t0)) {
-    }
+    while (empty.try_acquire(1, t0)) {}
     for (auto _ : state) benchmark::DoNotOptimize(empty.admit(t0));
 }
 BENCHMARK(admit_refused)->Name("token_bucket/admit_refused");

@@ -89,41 +89,6 @@ TEST_CASE("endpoint_set: a snapshot in hand does not change")
     CHECK(held->members()[0].endpoint.id == "a");
 }
 
-TEST_CASE("endpoint_snapshot: turns follow the weights and spread the heavy ones")
-{
-    endpoint_set set{{at("a", 80, 50), at("idle", 80, 0), at("b", 80, 10), at("c", 80, 10)}};
-    auto const s = set.snapshot();
-    CHECK(s->pickable() == std::vector<std::uint32_t>{0, 2, 3});
-    CHECK(s->turns().size() == 7);  // in lowest terms
-    std::vector<int> count(3);
-    int run = 0;
-    int longest = 0;
-    for (int i = 0; i < 14; ++i) {  // twice around, so that a run over the edge is seen
-        auto const p = s->turns()[static_cast<std::size_t>(i % 7)];
-        ++count[p];
-        run = p == 0 ? run + 1 : 0;
-        longest = std::max(longest, run);
-    }
-    CHECK(count == std::vector{10, 2, 2});
-    CHECK(longest <= 3);
-}
-
-TEST_CASE("endpoint_snapshot: equal weights take turns in the order given")
-{
-    endpoint_set set{{at("a", 80, 7), at("b", 80, 7), at("c", 80, 7)}};
-    CHECK(set.snapshot()->turns() == std::vector<std::uint32_t>{0, 1, 2});
-}
-
-TEST_CASE("endpoint_snapshot: enormous weights neither grow the round without bound nor silence the small")
-{
-    endpoint_set set{{at("a", 80, UINT32_MAX), at("b", 80, 1), at("c", 80, UINT32_MAX / 3)}};
-    auto const& turns = set.snapshot()->turns();
-    CHECK(turns.size() <= 4100);
-    auto const count = [&](std::uint32_t p) { return std::count(turns.begin(), turns.end(), p); };
-    CHECK(count(1) == 1);
-    CHECK(count(0) == doctest::Approx(3.0 * static_cast<double>(count(2))).epsilon(0.01));
-}
-
 TEST_CASE("endpoint_set: readers and writers at once see whole versions")
 {
     endpoint_set set{{at("a", 1)}};

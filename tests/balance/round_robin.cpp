@@ -82,40 +82,6 @@ TEST_CASE("round_robin: a retry goes elsewhere when there is elsewhere, and not 
     CHECK((*rr.pick(start, g, &avoid)).endpoint().id == "a");
 }
 
-TEST_CASE("lease: counts one call in flight until it is settled or destroyed, once")
-{
-    endpoint_set set{{at("a")}};
-    round_robin rr{set};
-    weir::random_engine g{1};
-    auto const& state = *set.snapshot()->members()[0].state;
-    {
-        auto first = rr.pick(start, g);
-        auto second = rr.pick(start, g);
-        CHECK(state.in_flight() == 2);
-        weir::lease moved{std::move(*first)};
-        CHECK(state.in_flight() == 2);
-        moved.record(outcome::success(1ms), start);
-        moved.record(outcome::success(1ms), start);
-        CHECK(state.in_flight() == 1);
-        *second = std::move(moved);
-        CHECK(state.in_flight() == 0);
-        auto third = rr.pick(start, g);
-    }
-    CHECK(state.in_flight() == 0);
-}
-
-TEST_CASE("lease: its endpoint stays valid after the set has dropped it")
-{
-    endpoint_set set{{at("a-rather-long-identifier-that-lives-on-the-heap")}};
-    round_robin rr{set};
-    weir::random_engine g{1};
-    auto held = rr.pick(start, g);
-    set.update({at("b")});
-    CHECK(held->endpoint().id == "a-rather-long-identifier-that-lives-on-the-heap");
-    held->record(outcome::success(), start);
-    for (int i = 0; i < 100; ++i) CHECK((*rr.pick(start, g)).endpoint().id == "b");
-}
-
 TEST_CASE("round_robin: picks from many threads while the set changes keep the counts whole")
 {
     endpoint_set set{{at("a"), at("b")}};

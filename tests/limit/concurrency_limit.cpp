@@ -60,8 +60,7 @@ public:
     void enter()
     {
         auto const now = ++inside_;
-        for (auto seen = highest_.load(); now > seen && !highest_.compare_exchange_weak(seen, now);) {
-        }
+        for (auto seen = highest_.load(); now > seen && !highest_.compare_exchange_weak(seen, now);) {}
     }
     void leave() { --inside_; }
     [[nodiscard]] int highest() const { return highest_; }
@@ -418,9 +417,7 @@ TEST_CASE("concurrency_limit: cancel racing the hand-over has exactly one winner
             else
                 left = limit.cancel(*w);
             end.arrive_and_wait();
-            if (self == 0) {
-                sound &= left != w->got && limit.in_flight() == 0 && limit.waiting() == 0;
-            }
+            if (self == 0) { sound &= left != w->got && limit.in_flight() == 0 && limit.waiting() == 0; }
         }
     });
     CHECK(sound);

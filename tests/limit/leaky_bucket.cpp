@@ -110,7 +110,8 @@ TEST_CASE("leaky_bucket: reconfigure keeps the queue, counted in sends")
 
 TEST_CASE("leaky_bucket: options out of range name the field and the range")
 {
-    CHECK_THROWS_WITH_AS((leaky_bucket{{.max_wait = -1ns}}), "weir: leaky_bucket_options.max_wait must be at least 0 ms, and is -1e-06 ms",
+    CHECK_THROWS_WITH_AS((leaky_bucket{{.max_wait = -1ns}}),
+                         "weir: leaky_bucket_options.max_wait must be at least 0 ms, and is -1e-06 ms",
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS((leaky_bucket{{.burst = 0}}), "weir: leaky_bucket_options.burst must be at least 1, and is 0",
                          std::invalid_argument);
@@ -142,5 +143,6 @@ TEST_CASE("leaky_bucket: starts handed to many threads are all different and a f
         sorted.insert(sorted.end(), s.begin(), s.end());
     }
     std::sort(sorted.begin(), sorted.end());
-    CHECK(std::adjacent_find(sorted.begin(), sorted.end(), [](auto a, auto b2) { return b2 - a < 1us; }) == sorted.end());
+    CHECK(std::adjacent_find(sorted.begin(), sorted.end(), [](auto a, auto b2) { return b2 - a < 1us; }) ==
+          sorted.end());
 }

@@ -68,8 +68,9 @@ struct admitted {
 };
 
 /// Whether every window [s, t] of these admissions holds at most rate * (t - s) + burst permits, in O(n log n):
-/// sum(j..k) * per <= permits * (t_k - t_j) + burst * per for all j <= k is a running minimum. Reservations start on whole
-/// nanoseconds, each rounded up, so two of them may stand up to one nanosecond closer than the rate says: `rounding`.
+/// sum(j..k) * per <= permits * (t_k - t_j) + burst * per for all j <= k is a running minimum. Reservations start on
+/// whole nanoseconds, each rounded up, so two of them may stand up to one nanosecond closer than the rate says:
+/// `rounding`.
 bool within_bound(std::vector<admitted> all, weir::rate r, std::uint64_t burst, duration rounding = 0ns)
 {
     std::sort(all.begin(), all.end(), [](auto const& a, auto const& b) { return a.at < b.at; });
@@ -211,14 +212,16 @@ TEST_CASE("token_bucket: options out of range name the field and the range")
         }
         return std::string{};
     };
-    auto const permits = "weir: token_bucket_options.rate.permits must be at least 1, and at most 1e9 per second, and is ";
-    auto const per = "weir: token_bucket_options.rate.per must be more than 0 and at most 365 days, and is ";
-    CHECK(says({.rate = {0, 1s}}) == permits + std::string{"0"});
-    CHECK(says({.rate = {1'000'000'001, 1s}}) == permits + std::string{"1000000001"});
-    CHECK(says({.rate = {1, 0s}}) == per + std::string{"0 ms"});
-    CHECK(says({.rate = {1, -1s}}) == per + std::string{"-1000 ms"});
-    CHECK(says({.rate = {1, 24h * 366}}) == per + std::string{"31622400000 ms"});
-    CHECK(says({.burst = 1'000'000'001}) == "weir: token_bucket_options.burst must be at most 1000000000, and is 1000000001");
+    std::string const permits =
+        "weir: token_bucket_options.rate.permits must be at least 1, and at most 1e9 per second";
+    std::string const per = "weir: token_bucket_options.rate.per must be more than 0 and at most 365 days";
+    CHECK(says({.rate = {0, 1s}}) == permits + ", and is 0");
+    CHECK(says({.rate = {1'000'000'001, 1s}}) == permits + ", and is 1000000001");
+    CHECK(says({.rate = {1, 0s}}) == per + ", and is 0 ms");
+    CHECK(says({.rate = {1, -1s}}) == per + ", and is -1000 ms");
+    CHECK(says({.rate = {1, 24h * 366}}) == per + ", and is 31622400000 ms");
+    CHECK(says({.burst = 1'000'000'001}) ==
+          "weir: token_bucket_options.burst must be at most 1000000000, and is 1000000001");
     token_bucket b{{.rate = weir::per_second(1), .burst = 1}};
     CHECK_THROWS_AS(b.reconfigure({.rate = {0, 1s}}, start), std::invalid_argument);
     CHECK(b.available(start) == 1);
@@ -240,15 +243,16 @@ TEST_CASE("token_bucket: equals the exact bucket in a million decisions")
         auto const lowest_terms = r.permits / std::gcd(r.permits, static_cast<std::uint64_t>(r.per.count()));
         if (lowest_terms > (1u << 24)) continue;
         std::uint64_t const burst = 1 + g() % (g() % 2 ? 5 : 60);
-        if (static_cast<int128>(burst) * r.per.count() / static_cast<int128>(std::max<std::uint64_t>(1, r.permits / lowest_terms)) >
-            (int128{1} << 54))
-            continue;
+        auto const ticks_per_permit = static_cast<std::uint64_t>(r.per.count()) / (r.permits / lowest_terms);
+        if (static_cast<int128>(burst) * ticks_per_permit > int128{1} << 54) continue;
         token_bucket b{{.rate = r, .burst = burst}};
         exact_bucket e{r, burst};
         auto t = start;
         auto const interval = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(r.per.count()) / r.permits);
+        auto const longest_pause =
+            std::min<std::uint64_t>(200 * interval * burst + 5'000'000'000, 100'000'000'000'000'000);
         for (int i = 0; i < 2000; ++i) {
-            if (g() % 500 == 0) t += duration{static_cast<std::int64_t>(g() % std::min<std::uint64_t>(200 * interval * burst + 5'000'000'000, 100'000'000'000'000'000))};
+            if (g() % 500 == 0) t += duration{static_cast<std::int64_t>(g() % longest_pause)};
             t += duration{static_cast<std::int64_t>(g() % (2 * interval + 2))};
             auto const n = g() % (burst + 2);
             bool const expected = n == 0 || e.take(n, t);
@@ -264,9 +268,10 @@ TEST_CASE("token_bucket: where the tick is rounded it stays below the exact buck
         weir::rate rate;
         std::uint64_t burst;
     };
-    for (auto const& [rate, burst] : {shape{weir::per_second(999'999'937), 1000}, shape{weir::per_second(50'000'017), 50},
-                                      shape{weir::per_second(999'999'937), 1'000'000'000}, shape{{1, 72h}, 1'000'000'000},
-                                      shape{{7, 24h * 365}, 365}, shape{weir::per_day(1), 10'000}}) {
+    for (auto const& [rate, burst] :
+         {shape{weir::per_second(999'999'937), 1000}, shape{weir::per_second(50'000'017), 50},
+          shape{weir::per_second(999'999'937), 1'000'000'000}, shape{{1, 72h}, 1'000'000'000},
+          shape{{7, 24h * 365}, 365}, shape{weir::per_day(1), 10'000}}) {
         token_bucket b{{.rate = rate, .burst = burst}};
         auto t = start;
         REQUIRE(b.try_acquire(burst, t));
@@ -307,8 +312,10 @@ TEST_CASE("token_bucket: random traffic at rounded rates is never over the bound
 
 TEST_CASE("token_bucket: any instant of the 64-bit clock can be the first")
 {
-    for (auto t : {time_point::min(), time_point::min() + 1ns, time_point{-1h}, time_point{}, start, time_point::max() - 1h}) {
-        for (auto r : {weir::per_second(1), weir::per_second(999'983), weir::per_second(999'999'937), weir::rate{1, 72h}}) {
+    for (auto t :
+         {time_point::min(), time_point::min() + 1ns, time_point{-1h}, time_point{}, start, time_point::max() - 1h}) {
+        for (auto r :
+             {weir::per_second(1), weir::per_second(999'983), weir::per_second(999'999'937), weir::rate{1, 72h}}) {
             token_bucket b{{.rate = r, .burst = 7}};
             CHECK(b.available(t) == 7);
             CHECK(b.try_acquire(7, t));
@@ -321,7 +328,8 @@ TEST_CASE("token_bucket: any instant of the 64-bit clock can be the first")
 TEST_CASE("token_bucket: idle longer than the word can count, at every scale, finds exactly the burst")
 {
     std::mt19937_64 g{3};
-    for (auto r : {weir::per_second(999'983), weir::per_second(16'777'213), weir::per_second(999'999'937), weir::per_second(7)}) {
+    for (auto r : {weir::per_second(999'983), weir::per_second(16'777'213), weir::per_second(999'999'937),
+                   weir::per_second(7)}) {
         token_bucket b{{.rate = r, .burst = 20}};
         auto t = start;
         for (int i = 0; i < 2000; ++i) {
@@ -430,49 +438,10 @@ TEST_CASE("token_bucket: a wait without end is held by the word's own range")
     }
 }
 
-TEST_CASE("token_bucket: destroyed before the send a permit goes back, recorded it stays spent")
-{
-    token_bucket b{{.rate = weir::per_second(1), .burst = 1}};
-    { auto unsent = b.admit(start); CHECK(b.available(start) == 0); }
-    CHECK(b.available(start) == 1);
-    {
-        auto sent = b.admit(start);
-        sent->record(weir::outcome::ignored(), start);
-    }
-    CHECK(b.available(start) == 0);
-}
-
-TEST_CASE("token_bucket: cancelling goes back in order, and not from the middle")
-{
-    token_bucket b{{.rate = weir::per_second(1), .burst = 3}};
-    auto one = b.admit(start);
-    auto two = b.admit(start);
-    auto three = b.admit(start);
-    CHECK_FALSE(one->cancel());  // two and three stand on it
-    CHECK(three->cancel());
-    CHECK_FALSE(three->cancel());
-    CHECK(two->cancel());
-    CHECK(b.available(start) == 2);
-}
-
-TEST_CASE("token_bucket: moving a permit moves the duty to give it back")
-{
-    token_bucket b{{.rate = weir::per_second(1), .burst = 2}};
-    auto a = b.admit(start);
-    weir::rate_permit p{std::move(*a)};
-    weir::rate_permit q{std::move(p)};
-    CHECK(b.available(start) == 1);
-    auto other = b.admit(start);
-    *other = std::move(q);  // the replaced permit goes back
-    CHECK(b.available(start) == 1);
-    CHECK(other->cancel());
-    CHECK(b.available(start) == 2);
-}
-
 namespace {
 
-/// Admissions of a bucket of one per second, burst one, when a permit that was taken at `start` is handed back late, after
-/// the bucket was full again and another caller took from it.
+/// Admissions of a bucket of one per second, burst one, when a permit that was taken at `start` is handed back late,
+/// after the bucket was full again and another caller took from it.
 template <class Take, class GiveBack>
 std::vector<admitted> late_refund(Take take, GiveBack give_back)
 {
@@ -575,15 +544,6 @@ TEST_CASE("token_bucket: reconfigure before the first use starts full")
     CHECK(b.available(start - 1h) == 7);
 }
 
-TEST_CASE("token_bucket: a permit taken before reconfigure is not given back after it")
-{
-    token_bucket b{{.rate = weir::per_second(10), .burst = 10}};
-    auto a = b.admit(start);
-    b.reconfigure({.rate = weir::per_second(10), .burst = 10}, start);
-    CHECK_FALSE(a->cancel());
-    CHECK(b.available(start) == 9);
-}
-
 TEST_CASE("token_bucket: the overloads without a time ask the clock")
 {
     auto t = start;
@@ -622,8 +582,9 @@ TEST_CASE("token_bucket: every window of threads with their own clock readings i
         weir::rate rate;
         std::uint64_t burst;
     };
-    for (auto const& [rate, burst] : {shape{weir::per_second(5'000'000), 100}, shape{weir::per_second(16'777'213), 50},
-                                      shape{weir::per_second(999'999'937), 1000}, shape{weir::per_second(100'000), 1}}) {
+    for (auto const& [rate, burst] :
+         {shape{weir::per_second(5'000'000), 100}, shape{weir::per_second(16'777'213), 50},
+          shape{weir::per_second(999'999'937), 1000}, shape{weir::per_second(100'000), 1}}) {
         token_bucket b{{.rate = rate, .burst = burst}};
         constexpr int threads = 8;
         std::vector<std::vector<admitted>> sent(threads);
@@ -693,7 +654,8 @@ TEST_CASE("token_bucket: reconfigured under load on a standing clock, not a perm
     together(7, [&](int self) {
         if (self == 6) {
             while (busy > 0)
-                for (auto r : {weir::per_second(1), weir::per_second(999'999'937), weir::per_day(3), weir::per_second(1000)})
+                for (auto r :
+                     {weir::per_second(1), weir::per_second(999'999'937), weir::per_day(3), weir::per_second(1000)})
                     b.reconfigure({.rate = r, .burst = 5000}, start);
             return;
         }

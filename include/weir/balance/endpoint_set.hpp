@@ -20,8 +20,8 @@ namespace weir {
 /// The endpoints of one service, as last reported: written by a registry's watch (or by hand), read by balancers.
 /// An update replaces the whole set at once. What is known of an endpoint stays with its id.
 ///
-/// Throws:  constructor and update, std::invalid_argument naming the endpoint, when an id is empty or appears twice, a host
-///          is empty or a port 0. Then nothing is taken over and the old set stays.
+/// Throws:  constructor and update, std::invalid_argument naming the endpoint, when an id is empty or appears twice, a
+///          host is empty or a port 0. Then nothing is taken over and the old set stays.
 /// Threads: everything, from any thread. It stays where it is: balancers point to it.
 /// Cost:    snapshot is a short lock and a reference count. update is O(n log n), outside that lock.
 /// Seen in: examples/07_balance.cpp
@@ -59,7 +59,8 @@ inline void endpoint_set::check(std::vector<endpoint> const& endpoints)
     for (std::size_t i = 0; i < endpoints.size(); ++i) {
         auto const& e = endpoints[i];
         auto const refuse = [&](std::string const& why) {
-            throw std::invalid_argument("endpoint_set: endpoint " + std::to_string(i) + " (id \"" + e.id + "\") " + why);
+            throw std::invalid_argument("endpoint_set: endpoint " + std::to_string(i) + " (id \"" + e.id + "\") " +
+                                        why);
         };
         if (e.id.empty()) refuse("has no id");
         if (e.host.empty()) refuse("has no host");

@@ -14,8 +14,8 @@
 
 namespace weir {
 
-/// One version of an endpoint set: never changes, so pickers read it without locks. The live counters behind `state` are
-/// shared with the versions before and after.
+/// One version of an endpoint set: never changes, so pickers read it without locks. The live counters behind `state`
+/// are shared with the versions before and after.
 class endpoint_snapshot {
 public:
     struct member {
@@ -56,8 +56,9 @@ private:
     std::vector<std::uint32_t> turns_;
 };
 
-/// The k-th of w turns of a member stands at (k + phase) / w of the round, each member with a phase of its own. A round is
-/// the sum of the weights in lowest terms; where that is very long, weights are rounded to fit, and nobody falls below one.
+/// The k-th of w turns of a member stands at (k + phase) / w of the round, each member with a phase of its own. A round
+/// is the sum of the weights in lowest terms; where that is very long, weights are rounded to fit, and nobody falls
+/// below one.
 inline void endpoint_snapshot::spread()
 {
     std::uint64_t divisor = 0;

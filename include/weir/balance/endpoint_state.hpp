@@ -11,9 +11,9 @@
 
 namespace weir {
 
-/// What is known of one endpoint from the calls to it: how many are in flight, and a latency that jumps to every peak and
-/// then comes down over time (the peak-sensitive EWMA of Twitter's Finagle). It lives as long as the endpoint's id is in the
-/// set, across updates.
+/// What is known of one endpoint from the calls to it: how many are in flight, and a latency that jumps to every peak
+/// and then comes down over time (the peak-sensitive EWMA of Twitter's Finagle). It lives as long as the endpoint's id
+/// is in the set, across updates.
 /// Threads: any. Cost: one word each; observing is one compare-exchange.
 class endpoint_state {
 public:
@@ -21,8 +21,8 @@ public:
     void enter() noexcept { in_flight_.fetch_add(1, std::memory_order_relaxed); }
     void leave() noexcept { in_flight_.fetch_sub(1, std::memory_order_relaxed); }
 
-    /// A call took this long. A longer latency than the present one replaces it; a shorter one is mixed in by how much time
-    /// has passed since the last: e^(-t/decay) of the old stays.
+    /// A call took this long. A longer latency than the present one replaces it; a shorter one is mixed in by how much
+    /// time has passed since the last: e^(-t/decay) of the old stays.
     void observe(duration latency, time_point now, duration decay) noexcept
     {
         auto const sample = std::max(static_cast<float>(latency.count()), 1.0f);
@@ -45,7 +45,10 @@ public:
 
 private:
     // Latency as a float | milliseconds of the clock, modulo 2^32. Callers with an older clock reading count as "now".
-    static float value(std::uint64_t word) noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(word >> 32)); }
+    static float value(std::uint64_t word) noexcept
+    {
+        return std::bit_cast<float>(static_cast<std::uint32_t>(word >> 32));
+    }
     static std::uint32_t stamp(time_point t) noexcept
     {
         return static_cast<std::uint32_t>(t.time_since_epoch().count() / 1'000'000);

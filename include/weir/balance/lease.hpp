@@ -30,7 +30,9 @@ struct latency_rule {
 class [[nodiscard]] lease {
 public:
     lease(lease&& other) noexcept
-        : snapshot_(std::move(other.snapshot_)), member_(other.member_), rule_(other.rule_),
+        : snapshot_(std::move(other.snapshot_)),
+          member_(other.member_),
+          rule_(other.rule_),
           open_(std::exchange(other.open_, false))
     {
     }

@@ -17,18 +17,19 @@
 namespace weir {
 
 struct peak_ewma_options {
-    duration decay = std::chrono::seconds{10};           ///< a latency peak fades by a factor e in this time; 1 ms to 1 day
-    duration failure_penalty = std::chrono::seconds{1};  ///< a failure counts as at least this slow; 0 to 1 day, 0: as it was
+    duration decay = std::chrono::seconds{10};           ///< a peak fades by a factor e in this time; 1 ms to 1 day
+    duration failure_penalty = std::chrono::seconds{1};  ///< a failure is at least this slow; up to 1 day, 0: as it was
     std::string name = "peak_ewma";                      ///< the gate name in refusals; fixed at construction
 };
 
-/// Draws two endpoints at random and picks the one with the lower (latency, sensitive to peaks) x (calls in flight + 1) /
-/// weight: the power of two choices over Finagle's peak EWMA. Slow, stalled and failing endpoints lose within a few calls
-/// and are tried again as their latency fades; no endpoint draws more than 2/N of the calls because it looks good. One that
-/// has not answered yet is taken to be as fast as the one it is compared with: calls in flight decide, so a new endpoint
-/// neither starves nor draws a burst. A retry avoids the endpoint it has just used, if there is another.
+/// Draws two endpoints at random and picks the one with the lower (latency, sensitive to peaks) x (calls in flight + 1)
+/// / weight: the power of two choices over Finagle's peak EWMA. Slow, stalled and failing endpoints lose within a few
+/// calls and are tried again as their latency fades; no endpoint draws more than 2/N of the calls because it looks
+/// good. One that has not answered yet is taken to be as fast as the one it is compared with: calls in flight decide,
+/// so a new endpoint neither starves nor draws a burst. A retry avoids the endpoint it has just used, if there is
+/// another.
 ///
-/// Refuses: errc::no_endpoint when no endpoint has a weight; retry_at is `now`, since only an update of the set can help.
+/// Refuses: errc::no_endpoint when no endpoint has a weight; retry_at is `now`: only an update of the set helps.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for decay or failure_penalty.
 /// Threads: everything, from any thread. Lifetimes: the set outlives it, it outlives its leases.
 /// Cost:    one snapshot, two random numbers, two exponentials, whatever the size; never allocates.
@@ -37,7 +38,10 @@ class peak_ewma {
 public:
     using options = peak_ewma_options;
 
-    explicit peak_ewma(endpoint_set const& set, options o = {}) : set_(&set), name_(std::move(o.name)) { reconfigure(o); }
+    explicit peak_ewma(endpoint_set const& set, options o = {}) : set_(&set), name_(std::move(o.name))
+    {
+        reconfigure(o);
+    }
     peak_ewma(peak_ewma&& other) noexcept : set_(other.set_), name_(std::move(other.name_))
     {
         rule_.decay = other.rule_.decay.load();

@@ -22,7 +22,7 @@ struct round_robin_options {
 /// Picks the endpoints of a set in turn, each as often as its weight says, and spreads the turns of a heavy one evenly.
 /// A retry avoids the endpoint it has just used, if there is another.
 ///
-/// Refuses: errc::no_endpoint when no endpoint has a weight; retry_at is `now`, since only an update of the set can help.
+/// Refuses: errc::no_endpoint when no endpoint has a weight; retry_at is `now`: only an update of the set helps.
 /// Threads: everything, from any thread. Lifetimes: the set outlives it, it outlives its leases.
 /// Cost:    one snapshot and one shared counter, whatever the size; never allocates.
 /// Seen in: examples/07_balance.cpp

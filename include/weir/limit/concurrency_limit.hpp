@@ -75,8 +75,8 @@ protected:
 private:
     friend concurrency_limit;
 
-    /// The slot is yours. Called without locks, on the thread that gave a slot back: hand it on (post, notify) rather than
-    /// do the work here.
+    /// The slot is yours. Called without locks, on the thread that gave a slot back: hand it on (post, notify) rather
+    /// than do the work here.
     virtual void granted(concurrency_slot slot) noexcept = 0;
 
     concurrency_waiter* next_ = nullptr;
@@ -84,12 +84,12 @@ private:
     bool queued_ = false;
 };
 
-/// Lets at most `limit` calls be in progress at once: exactly that many, with any number of threads. Those who choose to
-/// wait stand in one bounded queue, oldest first, and nobody overtakes them: a slot that falls free goes straight to the
-/// oldest waiter.
+/// Lets at most `limit` calls be in progress at once: exactly that many, with any number of threads. Those who choose
+/// to wait stand in one bounded queue, oldest first, and nobody overtakes them: a slot that falls free goes straight to
+/// the oldest waiter.
 ///
-/// Refuses: errc::too_many_calls. When a slot falls free is not a matter of time: retry_at is an estimate, the smoothed time
-///          a slot is held divided by the slots, times the callers ahead; `now` while nothing is known yet.
+/// Refuses: errc::too_many_calls. When a slot falls free is not a matter of time: retry_at is an estimate, the smoothed
+///          time a slot is held divided by the slots, times the callers ahead; `now` while nothing is known yet.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for limit.
 /// Threads: everything, from any thread, except moving; move it only before first use.
 /// Cost:    admit and settle are one compare-exchange each while nobody waits, and take a mutex while somebody does.
@@ -120,8 +120,8 @@ public:
     /// given back by its token. (One owner decides, under the mutex: a slot is never lost between the two.)
     [[nodiscard]] bool cancel(waiter& w) noexcept;
 
-    /// A higher limit lets waiters in at once. A lower one takes effect as calls end; nothing is interrupted or blocked.
-    /// A smaller queue sends nobody away who already waits.
+    /// A higher limit lets waiters in at once. A lower one takes effect as calls end; nothing is interrupted or
+    /// blocked. A smaller queue sends nobody away who already waits.
     void reconfigure(options const& o);
 
     [[nodiscard]] std::uint32_t in_flight() const noexcept { return in_flight(word_.load(std::memory_order_relaxed)); }
@@ -134,8 +134,8 @@ public:
 private:
     friend concurrency_slot;
 
-    // limit (31 bits) | somebody waits (1 bit) | in flight (32 bits). While the bit is set, the word changes only under the
-    // mutex: admit refuses, and a slot that falls free takes the way through the queue.
+    // limit (31 bits) | somebody waits (1 bit) | in flight (32 bits). While the bit is set, the word changes only under
+    // the mutex: admit refuses, and a slot that falls free takes the way through the queue.
     static constexpr std::uint64_t queue_bit = std::uint64_t{1} << 32;
     static std::uint32_t in_flight(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word); }
     static std::uint32_t limit(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word >> 33); }
@@ -185,7 +185,8 @@ inline bool concurrency_limit::take(std::uint64_t& word) noexcept
 {
     word = word_.load(std::memory_order_relaxed);
     while ((word & queue_bit) == 0 && in_flight(word) < limit(word))
-        if (word_.compare_exchange_weak(word, word + 1, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+        if (word_.compare_exchange_weak(word, word + 1, std::memory_order_acquire, std::memory_order_relaxed))
+            return true;
     return false;
 }
 
@@ -226,7 +227,8 @@ inline void concurrency_limit::release(time_point since, time_point now) noexcep
                 break;
             }
             // Nobody waits any more, or the limit was lowered and this slot goes out of service.
-            if (word_.compare_exchange_weak(word, word - 1, std::memory_order_release, std::memory_order_relaxed)) break;
+            if (word_.compare_exchange_weak(word, word - 1, std::memory_order_release, std::memory_order_relaxed))
+                break;
         }
     }
     if (next != nullptr) next->granted(token{*this, now});
@@ -285,9 +287,8 @@ inline void concurrency_limit::reconfigure(options const& o)
         std::scoped_lock const lock{mutex_};
         max_queue_ = o.max_queue;
         auto word = word_.load(std::memory_order_relaxed);
-        while (!word_.compare_exchange_weak(word, (word & (queue_bit | (queue_bit - 1))) | idle, std::memory_order_acq_rel,
-                                            std::memory_order_relaxed)) {
-        }
+        while (!word_.compare_exchange_weak(word, (word & (queue_bit | (queue_bit - 1))) | idle,
+                                            std::memory_order_acq_rel, std::memory_order_relaxed)) {}
         // While somebody waits, only the holder of the mutex changes the word.
         for (auto* end = &granted; first_ != nullptr && in_flight() < limit(); end = &(*end)->next_) {
             word_.fetch_add(1, std::memory_order_acq_rel);
@@ -311,7 +312,7 @@ inline admission<concurrency_slot> concurrency_limit::acquire(duration max_wait)
 
         void granted(token t) noexcept override
         {
-            std::scoped_lock const lock{mutex};  // held while notifying: the sleeper is gone as soon as it can see the slot
+            std::scoped_lock const lock{mutex};  // while notifying: who sees the slot is gone
             slot.emplace(std::move(t));
             woken.notify_one();
         }

@@ -23,14 +23,15 @@ struct leaky_bucket_options {
     std::string name = "leaky_bucket";                   ///< the gate name in refusals; fixed at construction
 };
 
-/// Paces sends: lets them out one by one at `rate`, in the order of asking. Who comes early is told when to send, and who
-/// would have to wait longer than `max_wait` is refused. It is the word of the token bucket read the other way: what is
-/// debt there is the queue here. No timer and no memory per waiter; waiting until `start_at()` is up to the caller.
+/// Paces sends: lets them out one by one at `rate`, in the order of asking. Who comes early is told when to send, and
+/// who would have to wait longer than `max_wait` is refused. It is the word of the token bucket read the other way:
+/// what is debt there is the queue here. No timer and no memory per waiter; waiting until `start_at()` is up to the
+/// caller.
 ///
 /// Starts are spaced by the exact rate, each rounded up to a nanosecond; sends <= rate * t + burst in every window t.
 ///
-/// Refuses: errc::rate_limited; retry_at is when the wait will have come down to max_wait, if nobody else asks meanwhile.
-///          errc::exceeds_burst when n > burst: never.
+/// Refuses: errc::rate_limited; retry_at is when the wait will have come down to max_wait, if nobody else asks
+///          meanwhile. errc::exceeds_burst when n > burst: never.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for rate, max_wait or burst.
 /// Threads: everything, from any thread, except moving; move it only before first use.
 /// Cost:    one load and one compare-exchange to admit, loads only to refuse; never allocates.
@@ -46,13 +47,19 @@ public:
     {
     }
     basic_leaky_bucket(basic_leaky_bucket&& other) noexcept
-        : word_(std::move(other.word_)), max_wait_(other.max_wait_.load()), name_(std::move(other.name_)),
+        : word_(std::move(other.word_)),
+          max_wait_(other.max_wait_.load()),
+          name_(std::move(other.name_)),
           clock_(std::move(other.clock_))
     {
     }
 
-    /// A place in the stream: send at `start_at()`. A token destroyed before that gives its place back if it is the last.
-    admission<token> admit(time_point now) noexcept { return reserve(1, max_wait_.load(std::memory_order_relaxed), now); }
+    /// A place in the stream: send at `start_at()`. Destroyed before that, the token gives the place back if it is
+    /// the last.
+    admission<token> admit(time_point now) noexcept
+    {
+        return reserve(1, max_wait_.load(std::memory_order_relaxed), now);
+    }
     admission<token> admit() noexcept { return admit(clock_.now()); }
 
     /// n places in a row, the last of them at `start_at()`, with a limit of the caller's own on the wait.
@@ -68,8 +75,8 @@ public:
     [[nodiscard]] bool try_acquire(std::uint64_t n = 1) noexcept { return try_acquire(n, clock_.now()); }
     [[nodiscard]] bool try_acquire(std::uint64_t n, time_point now) noexcept { return word_.take(n, now); }
 
-    /// Changes rate, burst and max_wait under load. The queue stays, counted in sends and not in seconds; starts already
-    /// handed out stay as they are.
+    /// Changes rate, burst and max_wait under load. The queue stays, counted in sends and not in seconds; starts
+    /// already handed out stay as they are.
     void reconfigure(options const& o) { reconfigure(o, clock_.now()); }
     void reconfigure(options const& o, time_point now)
     {

@@ -11,15 +11,12 @@
 namespace weir {
 
 /// Permits taken from a token_bucket or leaky_bucket, for one send at `start_at()`.
-/// `record`, with any outcome, says that it was sent: the permits stay spent. Destroyed or cancelled before that, it gives
-/// them back, but only while nothing was admitted behind it; later than that a refund could mint a permit.
+/// `record`, with any outcome, says that it was sent: the permits stay spent. Destroyed or cancelled before that, it
+/// gives them back, but only while nothing was admitted behind it; later than that a refund could mint a permit.
 /// Threads: one at a time. Lifetimes: the limiter outlives it. Cost: cancel is one compare-exchange; no allocation.
 class [[nodiscard]] rate_permit {
 public:
-    rate_permit(rate_permit&& other) noexcept
-        : word_(std::exchange(other.word_, nullptr)), taken_(other.taken_)
-    {
-    }
+    rate_permit(rate_permit&& other) noexcept : word_(std::exchange(other.word_, nullptr)), taken_(other.taken_) {}
     rate_permit& operator=(rate_permit&& other) noexcept
     {
         if (this == &other) return *this;

@@ -22,12 +22,12 @@ struct token_bucket_options {
 /// Admits `rate` permits per time on average and up to `burst` at once: admitted <= rate * t + burst in every window t,
 /// with any number of threads. Starts full.
 ///
-/// The state is one word (see detail/gcra.hpp). Rates are exact fractions: nothing drifts, neither after a year of uptime
-/// nor at 1e9 per second; where 64 bits are too few the rate is lower than asked, by less than 3e-7 of it, never higher.
-/// A clock that steps back makes it refuse until the time returns.
+/// The state is one word (see detail/gcra.hpp). Rates are exact fractions: nothing drifts, neither after a year of
+/// uptime nor at 1e9 per second; where 64 bits are too few the rate is lower than asked, by less than 3e-7 of it, never
+/// higher. A clock that steps back makes it refuse until the time returns.
 ///
-/// Refuses: errc::rate_limited, retry_at exact if nobody else asks meanwhile; errc::exceeds_burst when n > burst: never.
-///          n = 0 always passes and takes nothing.
+/// Refuses: errc::rate_limited, retry_at exact if nobody else asks meanwhile; errc::exceeds_burst when n > burst:
+///          never. n = 0 always passes and takes nothing.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for rate or burst.
 /// Threads: everything, from any thread, except moving; move it only before first use.
 /// Cost:    one load and one compare-exchange to admit, loads only to refuse; never allocates.
@@ -39,7 +39,8 @@ public:
     using token = rate_permit;
 
     explicit basic_token_bucket(options o = {}, Clock clock = {})
-        : word_(detail::gcra_rate{o.rate, o.burst, "token_bucket_options"}), name_(std::move(o.name)),
+        : word_(detail::gcra_rate{o.rate, o.burst, "token_bucket_options"}),
+          name_(std::move(o.name)),
           clock_(std::move(clock))
     {
     }
@@ -52,8 +53,8 @@ public:
     /// One permit for one call, now.
     admission<token> admit(time_point now) noexcept { return reserve(1, duration::zero(), now); }
 
-    /// n permits for use at `start_at()`, at most max_wait from now. They are taken at once, so those who ask later queue
-    /// behind. Refused when the wait would be longer; retry_at is when it no longer is.
+    /// n permits for use at `start_at()`, at most max_wait from now. They are taken at once, so those who ask later
+    /// queue behind. Refused when the wait would be longer; retry_at is when it no longer is.
     admission<token> reserve(std::uint64_t n, duration max_wait) noexcept { return reserve(n, max_wait, clock_.now()); }
     admission<token> reserve(std::uint64_t n, duration max_wait, time_point now) noexcept
     {

@@ -15,17 +15,17 @@ namespace weir::detail {
 
 /// The generic cell rate algorithm on one 64-bit word (ITU-T I.371; the word is the "theoretical arrival time", TAT).
 ///
-/// TAT - now is the debt; n permits fit when debt + n*T <= burst*T, and then TAT = max(TAT, now) + n*T. In the order of the
-/// compare-exchanges every admission adds n*T, and TAT stays within burst*T of the clock; hence
+/// TAT - now is the debt; n permits fit when debt + n*T <= burst*T, and then TAT = max(TAT, now) + n*T. In the order of
+/// the compare-exchanges every admission adds n*T, and TAT stays within burst*T of the clock; hence
 /// admitted <= rate * t + burst in every window t, however many threads ask. Refusing only reads.
 ///
 ///     word = TAT in ticks since an origin (56 bits) | generation (8 bits)
 ///
-/// Bit 0 of the generation says in which of two frames (rate and origin) the TAT is counted. A writer fills the idle frame,
-/// then moves the word over in one compare-exchange that keeps the debt in permits. A reader whose frame was replaced
-/// meanwhile fails its own compare-exchange, or sees the new generation before it says no; to be fooled it would have to
-/// sleep through exactly 256 changes that end in the very same TAT. The same move brings the origin up to date when its
-/// 55 bits of clock have run out, so no idle time is too long.
+/// Bit 0 of the generation says in which of two frames (rate and origin) the TAT is counted. A writer fills the idle
+/// frame, then moves the word over in one compare-exchange that keeps the debt in permits. A reader whose frame was
+/// replaced meanwhile fails its own compare-exchange, or sees the new generation before it says no; to be fooled it
+/// would have to sleep through exactly 256 changes that end in the very same TAT. The same move brings the origin up to
+/// date when its 55 bits of clock have run out, so no idle time is too long.
 class alignas(64) gcra {
 public:
     struct answer {
@@ -59,9 +59,9 @@ public:
         return n == 0 ? answer{true, {}, now} : ask<purpose::look>(n, now, max_wait);
     }
 
-    /// Undoes the admission that turned `before` into `after`, unless something was admitted behind it: the word goes back
-    /// to what it was, as if nobody had asked. Subtracting the permits from a word that has moved on would mint them
-    /// whenever the bucket had been full in between.
+    /// Undoes the admission that turned `before` into `after`, unless something was admitted behind it: the word goes
+    /// back to what it was, as if nobody had asked. Subtracting the permits from a word that has moved on would mint
+    /// them whenever the bucket had been full in between.
     bool undo(std::uint64_t before, std::uint64_t after) noexcept
     {
         return before != after && word_.compare_exchange_strong(after, before, std::memory_order_acq_rel);
@@ -80,7 +80,7 @@ private:
         gcra_rate rate;
         std::int64_t origin;
 
-        // Arithmetic wraps: a frame read while it is being replaced may be a mixture, and what comes of it is thrown away.
+        // Arithmetic wraps: a frame read while it is being replaced may be a mixture; what comes of it is discarded.
         [[nodiscard]] std::uint64_t since_origin(time_point now) const noexcept
         {
             return static_cast<std::uint64_t>(now.time_since_epoch().count()) - static_cast<std::uint64_t>(origin);
@@ -189,7 +189,8 @@ gcra::answer gcra::ask(std::uint64_t n, time_point now, duration max_wait) noexc
         if constexpr (Why == purpose::look) {
             if (replaced(word)) continue;
         } else {
-            if (!word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+            if (!word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire))
+                continue;
         }
         if constexpr (Why == purpose::spend) return {true};
         return {true, {}, total > f.full() ? f.instant(at + total - f.full()) : now, before, after};
@@ -217,7 +218,7 @@ inline void gcra::reconfigure(gcra_rate const& next, time_point now) noexcept
     move_to({next, later(now, -half).time_since_epoch().count()}, now);
 }
 
-/// The same rate with an origin that `now` is in reach of. False when `now` lies before the origin instead of beyond it.
+/// The same rate with an origin that reaches `now`. False when `now` lies before the origin, not beyond its reach.
 inline bool gcra::rebase(time_point now) noexcept
 {
     std::scoped_lock const lock{writers_};
@@ -244,7 +245,7 @@ inline void gcra::move_to(frame const& next, time_point now) noexcept
     int128 const up = (int128{1} << next.rate.shift) - 1;  // rounded towards more debt, here and below
     int128 const next_at = ((t - next.origin) * next.rate.mul + up) >> next.rate.shift;
     for (;;) {
-        // Negative when the bucket has long been full: kept, so that a caller with an older reading still finds it full.
+        // Negative when the bucket has long been full: kept, so that an older reading still finds it full.
         auto const owed = std::clamp(tat(word) - old_at, -far, far) * next.rate.interval;
         auto const scaled = owed / old.rate.interval + (owed % old.rate.interval > 0 ? 1 : 0);
         auto const moved = static_cast<std::uint64_t>(std::clamp(next_at + scaled, int128{0}, far - 1));

@@ -20,16 +20,16 @@ __extension__ using int128 = __int128;
 ///   exact    permits/per in lowest terms is p/q with p <= 2^24, and an empty bucket fills within half a year:
 ///            one nanosecond is p ticks, one permit is q ticks, and nothing is ever rounded.
 ///   fine     p above 2^24 (999'999'937 per second): one nanosecond is 2^m ticks, the interval is rounded up.
-///   coarse   a burst that takes more than half a year to fill: one tick is 2^s nanoseconds, the interval is rounded up, and
-///            one more tick pays for reading the clock in whole ticks.
+///   coarse   a burst that takes more than half a year to fill: one tick is 2^s nanoseconds, the interval is rounded
+///            up, and one more tick pays for reading the clock in whole ticks.
 ///
 /// Rounding only lengthens the interval, by less than 3e-7 of it: a limiter is never faster than asked.
 /// Throws: std::invalid_argument, naming `who` and the field.
 struct gcra_rate {
-    static constexpr std::int64_t span = std::int64_t{1} << 55;  ///< ticks that one origin reaches; ticks of debt at most
+    static constexpr std::int64_t span = std::int64_t{1} << 55;  ///< reach of one origin; most debt
     static constexpr std::int64_t max_burst = 1'000'000'000;
 
-    std::int64_t mul = 1;       ///< ticks = (nanoseconds * mul) >> shift; one of the two is neutral
+    std::int64_t mul = 1;  ///< ticks = (nanoseconds * mul) >> shift; one of the two is neutral
     std::int64_t shift = 0;
     std::int64_t interval = 1;  ///< ticks per permit
     std::int64_t burst = 0;     ///< permits; burst * interval <= span / 2
