@@ -85,7 +85,7 @@ public:
     }
 
     /// How long a send admitted now would wait, whatever max_wait says.
-    [[nodiscard]] duration wait(time_point now) noexcept
+    [[nodiscard]] duration wait(time_point now) const noexcept
     {
         return std::max(between(now, word_.look(1, now, duration::max()).at), duration::zero());
     }

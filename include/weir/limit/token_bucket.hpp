@@ -72,11 +72,11 @@ public:
     }
 
     /// Permits on hand.
-    [[nodiscard]] std::uint64_t available() noexcept { return available(clock_.now()); }
-    [[nodiscard]] std::uint64_t available(time_point now) noexcept { return word_.available(now); }
+    [[nodiscard]] std::uint64_t available() const noexcept { return available(clock_.now()); }
+    [[nodiscard]] std::uint64_t available(time_point now) const noexcept { return word_.available(now); }
 
     /// When n permits will be on hand if nobody else asks: `now` or later, `never` when n > burst.
-    [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) noexcept
+    [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) const noexcept
     {
         return word_.look(n, now, duration::zero()).at;
     }

@@ -54,7 +54,7 @@ public:
     }
 
     /// What `reserve` would answer now. Takes nothing.
-    [[nodiscard]] answer look(std::uint64_t n, time_point now, duration max_wait) noexcept
+    [[nodiscard]] answer look(std::uint64_t n, time_point now, duration max_wait) const noexcept
     {
         return n == 0 ? answer{true, {}, now} : ask<purpose::look>(n, now, max_wait);
     }
@@ -68,7 +68,7 @@ public:
     }
 
     /// Whole permits on hand.
-    [[nodiscard]] std::uint64_t available(time_point now) noexcept;
+    [[nodiscard]] std::uint64_t available(time_point now) const noexcept;
 
     /// A new rate and burst; permits already spent stay spent. Waits for nobody but another writer.
     void reconfigure(gcra_rate const& next, time_point now) noexcept;
@@ -150,17 +150,18 @@ private:
     enum class purpose { spend, reserve, look };  // spend: only yes or no matters, so the times are not worked out
 
     template <purpose Why>
-    [[nodiscard]] answer ask(std::uint64_t n, time_point now, duration max_wait) noexcept;
-    [[nodiscard]] bool rebase(time_point now) noexcept;
-    void move_to(frame const& next, time_point now) noexcept;
+    [[nodiscard]] answer ask(std::uint64_t n, time_point now, duration max_wait) const noexcept;
+    [[nodiscard]] bool rebase(time_point now) const noexcept;
+    void move_to(frame const& next, time_point now) const noexcept;
 
-    std::atomic<std::uint64_t> word_{0};
-    shared_frame frames_[2];
-    std::mutex writers_;
+    // Mutable, because whoever merely looks may be the one to bring the origin up to date.
+    mutable std::atomic<std::uint64_t> word_{0};
+    mutable shared_frame frames_[2];
+    mutable std::mutex writers_;
 };
 
 template <gcra::purpose Why>
-gcra::answer gcra::ask(std::uint64_t n, time_point now, duration max_wait) noexcept
+gcra::answer gcra::ask(std::uint64_t n, time_point now, duration max_wait) const noexcept
 {
     for (auto word = word_.load(std::memory_order_acquire);;) {
         auto const f = frames_[word & 1].load();
@@ -197,7 +198,7 @@ gcra::answer gcra::ask(std::uint64_t n, time_point now, duration max_wait) noexc
     }
 }
 
-inline std::uint64_t gcra::available(time_point now) noexcept
+inline std::uint64_t gcra::available(time_point now) const noexcept
 {
     for (auto word = word_.load(std::memory_order_acquire);;) {
         auto const f = frames_[word & 1].load();
@@ -219,7 +220,7 @@ inline void gcra::reconfigure(gcra_rate const& next, time_point now) noexcept
 }
 
 /// The same rate with an origin that reaches `now`. False when `now` lies before the origin, not beyond its reach.
-inline bool gcra::rebase(time_point now) noexcept
+inline bool gcra::rebase(time_point now) const noexcept
 {
     std::scoped_lock const lock{writers_};
     auto f = frames_[word_.load(std::memory_order_acquire) & 1].load();
@@ -233,7 +234,7 @@ inline bool gcra::rebase(time_point now) noexcept
 }
 
 /// Precondition: writers_ is held.
-inline void gcra::move_to(frame const& next, time_point now) noexcept
+inline void gcra::move_to(frame const& next, time_point now) const noexcept
 {
     constexpr int128 far = int128{1} << 56;
     auto word = word_.load(std::memory_order_acquire);
