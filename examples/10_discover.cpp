@@ -34,10 +34,11 @@ namespace {
 template <weir::registry::registrar Registry>
 void join(Registry& registry, std::string const& id, std::uint32_t weight, weir::registry::lease& kept)
 {
-    registry.async_register({.service = "inventory", .address = "10.0.0.1", .port = 8080, .id = id, .weight = weight, .ttl = 9s},
-                            [&kept](boost::system::error_code ec, weir::registry::lease lease) {
-                                if (!ec) kept = std::move(lease);  // alive as long as this is
-                            });
+    registry.async_register(
+        {.service = "inventory", .address = "10.0.0.1", .port = 8080, .id = id, .weight = weight, .ttl = 9s},
+        [&kept](boost::system::error_code ec, weir::registry::lease lease) {
+            if (!ec) kept = std::move(lease);  // alive as long as this is
+        });
 }
 
 }  // namespace
@@ -60,8 +61,8 @@ int main()
         weir::random_engine random{1};
         for (int call = 0; call < 6; ++call)
             if (auto lease = balancer.pick(world.now(), random, nullptr)) picks += " " + lease->endpoint().id;
-        std::printf("%4.1f s  %-30s  %-7s  picks:%s\n", std::chrono::duration<double>(when).count(), what, known.c_str(),
-                    picks.c_str());
+        std::printf("%4.1f s  %-30s  %-7s  picks:%s\n", std::chrono::duration<double>(when).count(), what,
+                    known.c_str(), picks.c_str());
     };
 
     std::map<std::string, weir::registry::lease> leases;

@@ -36,14 +36,18 @@ std::string health(std::string const& ids)
 {
     std::string body;
     for (char c : ids)
-        body += std::string(body.empty() ? "[" : ",") + R"({"Node":{"Node":"n1","Address":"127.0.0.1"},"Service":{"ID":")" + c +
+        body += std::string(body.empty() ? "[" : ",") +
+                R"({"Node":{"Node":"n1","Address":"127.0.0.1"},"Service":{"ID":")" + c +
                 R"(","Service":"web","Address":"10.0.0.1","Port":80},"Checks":[{"Status":"passing"}]})";
     return body.empty() ? "[]" : body + "]";
 }
 std::string index(int n) { return "X-Consul-Index: " + std::to_string(n) + "\r\n"; }
 
 constexpr auto list = "GET /v1/health/service/web HTTP/1.1\r\n";
-std::string from(int n) { return "GET /v1/health/service/web?index=" + std::to_string(n) + "&wait=55000ms HTTP/1.1\r\n"; }
+std::string from(int n)
+{
+    return "GET /v1/health/service/web?index=" + std::to_string(n) + "&wait=55000ms HTTP/1.1\r\n";
+}
 
 // Everything patient made impatient, so that a test in real time takes milliseconds.
 consul_options quick(scripted_server const& server)
@@ -170,7 +174,8 @@ TEST_CASE("consul: a watch reads all, then waits from the index; token, tag and 
 {
     scene s;
     s.server.next(script().expect("X-Consul-Token: s3cret\r\n").answer(200, health("ab"), index(7)));
-    s.server.next(script().expect("GET /v1/health/service/web?index=7&wait=30000ms&tag=x%26y&dc=dc2 HTTP/1.1\r\n").hang());
+    s.server.next(
+        script().expect("GET /v1/health/service/web?index=7&wait=30000ms&tag=x%26y&dc=dc2 HTTP/1.1\r\n").hang());
     s.open([](consul_options& o) {
         o.token = weir::registry::secret("s3cret");
         o.wait = 30s;
@@ -216,7 +221,8 @@ TEST_CASE("consul: after any failure the last good set stays, and everything is 
     };
     auto const asked = [] { return script().expect(from(7)); };
     auto const body = health("abc");
-    auto const full = "HTTP/1.1 200 OK\r\nX-Consul-Index: 9\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    auto const full =
+        "HTTP/1.1 200 OK\r\nX-Consul-Index: 9\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     for (auto const& f : {
              fault{"closed without an answer", asked().close()},
              fault{"reset", asked().reset()},
@@ -278,7 +284,8 @@ TEST_CASE("consul: 200 and an empty list from a server that has just restarted e
     s.server.next(script().expect(from(5)).answer(200, health("ab"), index(20)));
     s.server.next(script().expect(from(20)).hang());
     s.follow([](consul_options& o) { o.watch.hold = 5s; });
-    CHECK(s.until([&] { return s.watch->current() && s.watch->current()->revision == "20" && s.trust() == origin::live; }));
+    CHECK(s.until(
+        [&] { return s.watch->current() && s.watch->current()->revision == "20" && s.trust() == origin::live; }));
     for (auto const& u : s.told) CHECK(u.now->instances->size() == 2);
     CHECK(s.watch->status().held == 1);
     s.check_scripts();
@@ -296,7 +303,8 @@ TEST_CASE("consul: an empty list that lasts is believed after the hold, unless t
     auto const allowed = R"([{"Resource":"service","Segment":"web","Access":"read","Allow":true}])";
     auto const denied = R"([{"Resource":"service","Segment":"web","Access":"read","Allow":false}])";
 
-    for (auto const& [status, answer] : {std::pair(200, allowed), {401, "ACL support disabled"}, {404, ""}, {405, ""}}) {
+    for (auto const& [status, answer] :
+         {std::pair(200, allowed), {401, "ACL support disabled"}, {404, ""}, {405, ""}}) {
         CAPTURE(status);
         scene s;
         begin(s);
@@ -330,7 +338,8 @@ TEST_CASE("consul: an answer that the server filtered by permissions is refused"
 {
     scene s;
     s.server.next(script().expect(list).answer(200, health("ab"), index(7)));
-    s.server.next(script().expect(from(7)).answer(200, health("a"), index(8) + "X-Consul-Results-Filtered-By-ACLs: true\r\n"));
+    s.server.next(
+        script().expect(from(7)).answer(200, health("a"), index(8) + "X-Consul-Results-Filtered-By-ACLs: true\r\n"));
     s.server.always(script().hang());
     s.follow();
     CHECK(s.goes_stale());
@@ -402,7 +411,8 @@ TEST_CASE("consul: a watch goes on when the registry object is gone")
 TEST_CASE("consul: registering sends the instance with a TTL check, and a heartbeat at once")
 {
     scene s;
-    s.server.next(script().expect("PUT /v1/agent/service/register?replace-existing-checks=true HTTP/1.1\r\n").answer(200, ""));
+    s.server.next(
+        script().expect("PUT /v1/agent/service/register?replace-existing-checks=true HTTP/1.1\r\n").answer(200, ""));
     s.server.next(script().expect("PUT /v1/agent/check/update/service%3Aa HTTP/1.1\r\n").answer(200, ""));
     s.server.next(script().expect(R"({"Status":"passing","Output":"weir"})").answer(200, ""));
     s.server.always(script().expect(R"(","Output":"weir"})").answer(200, ""));
@@ -496,7 +506,8 @@ TEST_CASE("consul: deregistering by lease and by id; an unknown id is no error")
     s.server.next(script().expect("/register").answer(200, ""));
     s.server.next(script().expect("/check/update/").answer(200, ""));
     s.server.next(script().expect("PUT /v1/agent/service/deregister/a HTTP/1.1\r\n").answer(200, ""));
-    s.server.next(script().expect("PUT /v1/agent/service/deregister/b%2Fc HTTP/1.1\r\n").answer(404, "Unknown service ID"));
+    s.server.next(
+        script().expect("PUT /v1/agent/service/deregister/b%2Fc HTTP/1.1\r\n").answer(404, "Unknown service ID"));
     s.server.next(script().expect("/deregister/").answer(403, "Permission denied"));
     s.open();
     s.enroll([&](boost::system::error_code, lease l) { s.hold(std::move(l)); });
@@ -570,38 +581,4 @@ TEST_CASE("consul: destroying everything with questions pending ends quietly")
         CHECK_FALSE(called);
     }
     // Some of it goes down with the context.
-}
-
-TEST_CASE("consul: options that cannot be used are named, with what would be right")
-{
-    asio::io_context io;
-    auto const made = [&](consul_options o) { consul(io.get_executor(), std::move(o)); };
-    auto const url = [&](std::string u) {
-        consul_options const o{.url = std::move(u)};
-        auto const a = o.agent();
-        return a.host + " " + std::to_string(a.port) + " " + a.path;
-    };
-    CHECK(url("consul://127.0.0.1:8501") == "127.0.0.1 8501 ");
-    CHECK(url("consul://registry.local") == "registry.local 8500 ");
-    CHECK(url("consul://[::1]") == "::1 8500 ");
-    CHECK(url("consul://[::1]:80") == "::1 80 ");
-    CHECK(url("http://10.0.0.1/consul/") == "10.0.0.1 80 /consul");
-    CHECK_THROWS_WITH_AS(url("consul://10.0.0.1:99999"),
-                         "weir: bad URL \"consul://10.0.0.1:99999\": the port must be a number from 1 to 65535, as in "
-                         "consul://127.0.0.1:8500",
-                         std::invalid_argument);
-    CHECK_THROWS_WITH_AS(url("127.0.0.1:8500"),
-                         "weir: bad URL \"127.0.0.1:8500\": it must start with consul://, as in consul://127.0.0.1:8500",
-                         std::invalid_argument);
-    CHECK_THROWS_WITH_AS(url("consul://user:pw@host"), doctest::Contains("must carry no user name or password"),
-                         std::invalid_argument);
-    CHECK_THROWS_WITH_AS(made({.url = "https://127.0.0.1"}), doctest::Contains("needs a TLS transport"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(made({.token = weir::registry::secret("a\r\nb")}),
-                         "weir: consul_options.token must be without control characters", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(made({.wait = 1ms}), doctest::Contains("consul_options.wait"), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(made({.timeout = 0ms}), doctest::Contains("consul_options.timeout"), std::invalid_argument);
-    consul registry(io.get_executor(), {});
-    CHECK_THROWS_WITH_AS(registry.async_register({.service = "web", .address = "a"},
-                                                 std::function<void(boost::system::error_code, lease)>([](auto, auto const&) {})),
-                         doctest::Contains("registration.port"), std::invalid_argument);
 }

@@ -18,8 +18,8 @@ namespace {
 std::string entry(std::string const& service, std::string const& checks = R"([{"Status":"passing"}])",
                   std::string const& node = "n1")
 {
-    return R"({"Node":{"ID":"c005","Node":")" + node + R"(","Address":"192.0.2.9","Meta":{"x":""}},"Service":)" + service +
-           R"(,"Checks":)" + checks + "}";
+    return R"({"Node":{"ID":"c005","Node":")" + node + R"(","Address":"192.0.2.9","Meta":{"x":""}},"Service":)" +
+           service + R"(,"Checks":)" + checks + "}";
 }
 std::string service(std::string const& id, std::string const& more = "")
 {
@@ -42,8 +42,7 @@ reading read(std::string const& body)
 
 TEST_CASE("consul document: an entry becomes an instance with address, weight, tags, meta and zone")
 {
-    auto const r = read("[" +
-                        entry(R"({"ID":"web-1","Service":"web","Tags":["v1","blue"],"Address":"10.0.0.1",
+    auto const r = read("[" + entry(R"({"ID":"web-1","Service":"web","Tags":["v1","blue"],"Address":"10.0.0.1",
                                   "Meta":{"zone":"north","version":"1.2"},"Port":8080,
                                   "Weights":{"Passing":10,"Warning":2},"CreateIndex":13,"Proxy":{"Expose":{}}})") +
                         "]");
@@ -62,10 +61,10 @@ TEST_CASE("consul document: an entry becomes an instance with address, weight, t
 
 TEST_CASE("consul document: an empty service address means the node's; null stands for empty")
 {
-    auto const r = read("[" +
-                        entry(R"({"ID":"w","Service":"web","Tags":null,"Address":"","Meta":null,"Port":1,"Weights":null})",
-                              "null") +
-                        "]");
+    auto const r = read(
+        "[" +
+        entry(R"({"ID":"w","Service":"web","Tags":null,"Address":"","Meta":null,"Port":1,"Weights":null})", "null") +
+        "]");
     REQUIRE_FALSE(r.ec);
     CHECK(r.all.instances.at(0).address.host == "192.0.2.9");
     CHECK(r.all.instances.at(0).address.weight == 1);
@@ -76,7 +75,9 @@ TEST_CASE("consul document: the worst check decides, and a warning has its own w
 {
     auto const state = [](std::string const& checks) {
         auto const r = read(
-            "[" + entry(R"({"ID":"w","Service":"web","Address":"a","Port":1,"Weights":{"Passing":10,"Warning":3}})", checks) + "]");
+            "[" +
+            entry(R"({"ID":"w","Service":"web","Address":"a","Port":1,"Weights":{"Passing":10,"Warning":3}})", checks) +
+            "]");
         REQUIRE_FALSE(r.ec);
         return std::pair(r.all.instances.at(0).state, r.all.instances.at(0).address.weight);
     };
@@ -107,7 +108,9 @@ TEST_CASE("consul document: one bad entry is skipped and counted, all bad is a b
              entry(R"({"ID":"w","Service":"web","Address":"a","Port":1,"Weights":{"Passing":-5}})"),
              entry(R"([])"),
              std::string(R"({"Service":{"ID":"w","Service":"web","Address":"","Port":1}})"),
-             std::string("{}"), std::string("null"), std::string("7"),
+             std::string("{}"),
+             std::string("null"),
+             std::string("7"),
          }) {
         CAPTURE(bad);
         auto const one = read("[" + good + "," + bad + "]");
@@ -138,7 +141,8 @@ TEST_CASE("consul document: an empty array is an answer, everything else that is
 {
     CHECK_FALSE(read("[]").ec);
     CHECK_FALSE(read(" [ ]\n").ec);
-    for (std::string const bad : {"", "{}", "null", "7", "\"x\"", "[", "[{]", "<html>no</html>", "[] []", "[] x", "ACL not found"}) {
+    for (std::string const bad :
+         {"", "{}", "null", "7", "\"x\"", "[", "[{]", "<html>no</html>", "[] []", "[] x", "ACL not found"}) {
         CAPTURE(bad);
         CHECK(read(bad).ec == weir::errc::bad_document);
         CHECK_FALSE(read(bad).all.note.empty());
@@ -163,7 +167,8 @@ TEST_CASE("consul document: keys given twice, numbers out of range and depth bey
     auto const twice = read("[" + entry(service("w", R"(,"ID":"v")")) + "]");
     CHECK(twice.ec == weir::errc::bad_document);
     CHECK(twice.all.note.find("the key \"ID\" appears twice") != std::string::npos);
-    CHECK(read("[" + entry(service("w", R"(,"\u0049D":"v")")) + "]").ec == weir::errc::bad_document);  // the same, escaped
+    CHECK(read("[" + entry(service("w", R"(,"\u0049D":"v")")) + "]").ec ==
+          weir::errc::bad_document);  // the same, escaped
     CHECK(read("[" + entry(service("w", R"(,"X":1e400)")) + "]").ec == weir::errc::bad_document);
     CHECK_FALSE(read("[" + entry(service("w", R"(,"X":1e300)")) + "]").ec);
     auto const nested = [](std::size_t n) { return std::string(n, '[') + std::string(n, ']'); };
@@ -210,8 +215,10 @@ TEST_CASE("consul document: indexes and authorizations are read strictly")
 {
     CHECK(detail::read_consul_index("14") == 14);
     CHECK(detail::read_consul_index("18446744073709551615") == UINT64_MAX);
-    for (auto const* bad : {"", "0", "-1", "1x", " 1", "18446744073709551616", "1.0"}) CHECK_FALSE(detail::read_consul_index(bad));
-    CHECK(detail::read_consul_authorization(R"([{"Resource":"service","Segment":"web","Access":"read","Allow":false}])") == false);
+    for (auto const* bad : {"", "0", "-1", "1x", " 1", "18446744073709551616", "1.0"})
+        CHECK_FALSE(detail::read_consul_index(bad));
+    CHECK(detail::read_consul_authorization(
+              R"([{"Resource":"service","Segment":"web","Access":"read","Allow":false}])") == false);
     CHECK(detail::read_consul_authorization(R"([{"Allow":true}])") == true);
     for (auto const* bad : {"", "[]", "{}", R"([{"Allow":1}])", R"([{}])", R"([{"Allow":true},{"Allow":true}])"})
         CHECK_FALSE(detail::read_consul_authorization(bad));

@@ -51,7 +51,8 @@ public:
     {
         state_->truth.clear();
         for (auto const& id : ids)
-            state_->truth.push_back({.address = {.id = id, .host = "10.0.0.1", .port = 80}, .service = "web", .tags = {}});
+            state_->truth.push_back(
+                {.address = {.id = id, .host = "10.0.0.1", .port = 80}, .service = "web", .tags = {}});
         changed();
     }
 

@@ -33,7 +33,8 @@ namespace {
 
 registration web(std::string id, std::uint16_t port = 80)
 {
-    return {.service = "web", .address = "10.0.0.1", .port = port, .id = std::move(id), .ttl = 9s, .deregister_after = 30s};
+    return {
+        .service = "web", .address = "10.0.0.1", .port = port, .id = std::move(id), .ttl = 9s, .deregister_after = 30s};
 }
 
 std::string states(weir::registry::snapshot const& s)

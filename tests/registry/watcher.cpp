@@ -38,9 +38,8 @@ struct scene {
 
     void start(weir::registry::watch_options o = {})
     {
-        watcher = std::make_unique<weir::registry::watcher<fake_registry>>(world.get_executor(), registry,
-                                                                           weir::registry::query{"web"}, o,
-                                                                           weir::random_engine{7});
+        watcher = std::make_unique<weir::registry::watcher<fake_registry>>(
+            world.get_executor(), registry, weir::registry::query{"web"}, o, weir::random_engine{7});
         watch = std::make_unique<weir::registry::watch>(watcher->subscribe());
         listen();
     }
@@ -337,7 +336,7 @@ TEST_CASE("watcher: failures are retried with growing pauses, at most 30 s, one 
     s.start();
     s.world.run_for(1h);
     auto const& asked = s.registry->lists;
-    CHECK(asked.size() > 120);  // none further apart than 30 s
+    CHECK(asked.size() > 120);   // none further apart than 30 s
     CHECK(asked.size() < 1000);  // a retry each 500 ms would be 7200
     for (std::size_t i = 1; i < asked.size(); ++i) {
         CHECK(asked[i] - asked[i - 1] >= 100ms);
@@ -448,8 +447,8 @@ TEST_CASE("watcher: cancelling async_next at any step loses no news")
             for (auto const& id : u.diff.removed) replay.erase(replay.find(id), 1);
         };
         std::function<void()> listen = [&] {
-            watch.async_next(asio::bind_cancellation_slot(
-                stop.slot(), [&](boost::system::error_code ec, weir::registry::update u) {
+            watch.async_next(
+                asio::bind_cancellation_slot(stop.slot(), [&](boost::system::error_code ec, weir::registry::update u) {
                     if (ec == asio::error::operation_aborted) cancelled += "x";
                     if (!ec) apply(u);
                     if (ec != weir::errc::stopped) listen();
@@ -563,7 +562,8 @@ TEST_CASE("watcher: bad options name the field")
     auto const make = [&](weir::registry::watch_options o) {
         weir::registry::watcher w(world.get_executor(), registry, weir::registry::query{"web"}, o);
     };
-    CHECK_THROWS_WITH_AS(make({.max_loss = 1.5}), doctest::Contains("watch_options.max_loss must be in [0, 1], and is 1.5"),
+    CHECK_THROWS_WITH_AS(make({.max_loss = 1.5}),
+                         doctest::Contains("watch_options.max_loss must be in [0, 1], and is 1.5"),
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS(make({.hold = -1s}), doctest::Contains("watch_options.hold"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(make({.list_timeout = 0s}), doctest::Contains("watch_options.list_timeout"),

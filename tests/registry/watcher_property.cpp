@@ -66,9 +66,15 @@ verdict storm(std::uint64_t seed, weir::registry::watch_options options)
         switch (pick(8)) {
             case 0: registry.fail(boost::asio::error::connection_reset); break;
             case 1: registry.heal(); break;
-            case 2: registry->silent = !registry->silent; registry.changed(); break;
+            case 2:
+                registry->silent = !registry->silent;
+                registry.changed();
+                break;
             case 3: registry.knows({}); break;
-            case 4: registry->forgets = !registry->forgets; registry.changed(); break;
+            case 4:
+                registry->forgets = !registry->forgets;
+                registry.changed();
+                break;
             case 5: registry.knows(some(1)); break;
             default: registry.knows(some(7)); break;
         }

@@ -95,12 +95,13 @@ public:
                 auto [ec, all] = co_await s.async_list(q, asio::as_tuple(asio::use_awaitable));
                 if (ec) co_return std::tuple(ec, found());
                 normalize(all.instances);
-                co_return std::tuple(ec, std::make_shared<snapshot const>(snapshot{
-                                             .version = 1,
-                                             .revision = all.revision,
-                                             .from = origin::live,
-                                             .as_of = weir::now(executor),
-                                             .instances = std::make_shared<snapshot::list const>(std::move(all.instances))}));
+                co_return std::tuple(
+                    ec, std::make_shared<snapshot const>(
+                            snapshot{.version = 1,
+                                     .revision = all.revision,
+                                     .from = origin::live,
+                                     .as_of = weir::now(executor),
+                                     .instances = std::make_shared<snapshot::list const>(std::move(all.instances))}));
             },
             std::forward<Token>(token));
     }
@@ -113,7 +114,8 @@ public:
         auto& known = watches_->by_query[q];
         if (auto w = known.subscribe()) return std::move(*w);
         asio::any_io_executor const strand = asio::make_strand(executor_);
-        watcher<session> fresh(strand, session(strand, config_, duration::zero(), transport_), q, config_->options.watch);
+        watcher<session> fresh(strand, session(strand, config_, duration::zero(), transport_), q,
+                               config_->options.watch);
         known = fresh.refer();
         return fresh.subscribe();
     }

@@ -22,8 +22,8 @@ namespace weir::registry {
 struct consul_options {
     /// The agent: `consul://host[:port]`, with port 8500 unless given. `http://...` and `https://...` are taken too.
     std::string url = "consul://127.0.0.1:8500";
-    secret token = {};            ///< sent as X-Consul-Token; empty: anonymous
-    std::string datacenter = {};  ///< asked in queries that name none; empty: the agent's own
+    secret token = {};                           ///< sent as X-Consul-Token; empty: anonymous
+    std::string datacenter = {};                 ///< asked in queries that name none; empty: the agent's own
     duration wait = std::chrono::seconds(55);    ///< how long a query waits at the server for a change; 1 s to 10 min
     duration timeout = std::chrono::seconds(5);  ///< of one question that is not a watch's or a lease's
     watch_options watch = {};                    ///< its await_timeout is made of `wait`, whatever it says
@@ -46,7 +46,8 @@ inline http::url consul_options::agent() const
     if (!url.starts_with(scheme)) {
         if (auto const u = http::url::try_parse(url, &why)) return *u;
         if (url.starts_with(plain) || url.starts_with("https://")) throw std::invalid_argument(why);
-        why.replace(why.find("it must start"), std::string::npos, "it must start with consul://, as in consul://127.0.0.1:8500");
+        why.replace(why.find("it must start"), std::string::npos,
+                    "it must start with consul://, as in consul://127.0.0.1:8500");
         throw std::invalid_argument(why);
     }
     auto const rest = url.substr(scheme.size());

@@ -40,11 +40,11 @@ struct reply {
 ///   async_remove(r, token)         forget it; no error if it is not there
 template <class B>
 concept lease_backend = std::move_constructible<B> &&
-    requires(B& b, registration const& r, health h, void (*f)(boost::system::error_code, reply)) {
-        b.async_put(r, f);
-        b.async_beat(r, h, f);
-        b.async_remove(r, f);
-    };
+                        requires(B& b, registration const& r, health h, void (*f)(boost::system::error_code, reply)) {
+                            b.async_put(r, f);
+                            b.async_beat(r, h, f);
+                            b.async_remove(r, f);
+                        };
 
 struct lease_options {
     duration timeout = std::chrono::seconds(5);         ///< of each question; of heartbeats at most a third of the TTL
@@ -285,8 +285,7 @@ private:
 template <lease_backend Backend>
 lease keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o, random_engine random)
 {
-    auto const state =
-        std::make_shared<detail::keeper<Backend>>(executor, std::move(backend), std::move(r), o, random);
+    auto const state = std::make_shared<detail::keeper<Backend>>(executor, std::move(backend), std::move(r), o, random);
     state->start();
     return lease(state);
 }

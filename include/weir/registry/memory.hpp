@@ -43,7 +43,10 @@ public:
     using default_token = asio::default_completion_token_t<executor_type>;
     using options = memory_options;
 
-    explicit memory(executor_type executor, options o = {}) : table_(std::make_shared<table>(std::move(executor), o.max_instances)), lease_(o.lease) {}
+    explicit memory(executor_type executor, options o = {})
+        : table_(std::make_shared<table>(std::move(executor), o.max_instances)), lease_(o.lease)
+    {
+    }
     memory(memory&&) noexcept = default;
     ~memory()
     {
@@ -99,8 +102,8 @@ public:
     auto async_list(query const& q, Token&& token = Token()) const
     {
         return detail::async_answer<listing>(
-            table_->executor(), [t = table_, q] { return std::tuple(boost::system::error_code(), as_listing(*t->list(q))); },
-            token);
+            table_->executor(),
+            [t = table_, q] { return std::tuple(boost::system::error_code(), as_listing(*t->list(q))); }, token);
     }
 
     /// Everything, once it is different from `revision`: what a blocking query answers. It waits until cancelled.
@@ -139,24 +142,30 @@ private:
         template <class Token>
         auto async_put(registration const& r, Token&& token)
         {
-            return answer([t = t, r] {
-                auto const ec = t->add(r) ? std::error_code() : make_error_code(errc::registry_refused);
-                return std::tuple(boost::system::error_code(ec), reply{true, ec ? "the registry is full" : ""});
-            }, token);
+            return answer(
+                [t = t, r] {
+                    auto const ec = t->add(r) ? std::error_code() : make_error_code(errc::registry_refused);
+                    return std::tuple(boost::system::error_code(ec), reply{true, ec ? "the registry is full" : ""});
+                },
+                token);
         }
         template <class Token>
         auto async_beat(registration const& r, health h, Token&& token)
         {
-            return answer([t = t, id = r.id, h] {
-                return std::tuple(boost::system::error_code(), reply{t->beat(id, h), {}});
-            }, token);
+            return answer(
+                [t = t, id = r.id, h] {
+                    return std::tuple(boost::system::error_code(), reply{t->beat(id, h), {}});
+                },
+                token);
         }
         template <class Token>
         auto async_remove(registration const& r, Token&& token)
         {
-            return answer([t = t, id = r.id] {
-                return std::tuple(boost::system::error_code(), reply{t->remove(id), {}});
-            }, token);
+            return answer(
+                [t = t, id = r.id] {
+                    return std::tuple(boost::system::error_code(), reply{t->remove(id), {}});
+                },
+                token);
         }
     };
 

@@ -17,15 +17,17 @@ namespace weir::registry {
 /// What a service wants its registry to say of it. A plain value.
 struct registration {
     std::string service;
-    std::string address;     ///< where callers reach it
+    std::string address;  ///< where callers reach it
     std::uint16_t port = 0;
-    std::string id = {};     ///< unique in the registry; empty: made of service, address and port
+    std::string id = {};  ///< unique in the registry; empty: made of service, address and port
     std::vector<std::string> tags = {};
     std::map<std::string, std::string> meta = {};
     std::uint32_t weight = 1;          ///< share of traffic while passing
     std::uint32_t warning_weight = 1;  ///< and while warning
-    duration ttl = std::chrono::seconds(15);  ///< critical after this long without a heartbeat; beats come at a third of it
-    duration deregister_after = std::chrono::minutes(1);  ///< critical for this long: removed. 0: never. Consul: at least 1 min
+    duration ttl =
+        std::chrono::seconds(15);  ///< critical after this long without a heartbeat; beats come at a third of it
+    duration deregister_after =
+        std::chrono::minutes(1);  ///< critical for this long: removed. 0: never. Consul: at least 1 min
 };
 
 /// The registration with its id filled in.

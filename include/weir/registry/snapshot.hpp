@@ -27,7 +27,7 @@ struct snapshot {
     std::uint64_t version = 0;  ///< counts what was published to this process, from 1
     std::string revision;       ///< the registry's own word for this state; opaque
     origin from = origin::live;
-    time_point as_of{};         ///< when the registry last said so
+    time_point as_of{};                                                      ///< when the registry last said so
     std::shared_ptr<list const> instances = std::make_shared<list const>();  ///< sorted by id, never null
 };
 

@@ -160,7 +160,8 @@ public:
 
     /// For sources of watches: consumers get theirs from a registry. `keep` lives as long as the watch.
     watch(executor_type executor, std::shared_ptr<detail::feed> source, std::shared_ptr<void> keep)
-        : keep_(std::move(keep)), reader_(std::make_shared<detail::feed::reader>(std::move(executor), std::move(source)))
+        : keep_(std::move(keep)),
+          reader_(std::make_shared<detail::feed::reader>(std::move(executor), std::move(source)))
     {
         reader_->source->add(reader_);
     }

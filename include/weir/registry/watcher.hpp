@@ -45,11 +45,11 @@ struct listing {
 ///   async_list(q, token)                    everything, now
 ///   async_await_change(q, revision, token)  everything, once it differs from `revision` or the registry's patience ends
 template <class B>
-concept watch_backend = std::move_constructible<B> &&
-    requires(B& b, query const& q, std::string const& revision, void (*f)(boost::system::error_code, listing)) {
-        b.async_list(q, f);
-        b.async_await_change(q, revision, f);
-    };
+concept watch_backend = std::move_constructible<B> && requires(B& b, query const& q, std::string const& revision,
+                                                               void (*f)(boost::system::error_code, listing)) {
+    b.async_list(q, f);
+    b.async_await_change(q, revision, f);
+};
 
 /// What to make of an answer without a single serving instance, after answers that had some.
 enum class empty_answer : std::uint8_t {
@@ -200,8 +200,7 @@ public:
 
     void start()
     {
-        asio::co_spawn(strand_, run(this->shared_from_this()),
-                       [news = news_](std::exception_ptr) { news->stop(); });
+        asio::co_spawn(strand_, run(this->shared_from_this()), [news = news_](std::exception_ptr) { news->stop(); });
     }
 
     void stop()
@@ -251,7 +250,8 @@ private:
             if (listing_all)
                 a = co_await ask(options_.list_timeout, true, revision);
             else
-                a = co_await ask(std::min(options_.await_timeout, between(pause_.now(), confirmation_due())), false, revision);
+                a = co_await ask(std::min(options_.await_timeout, between(pause_.now(), confirmation_due())), false,
+                                 revision);
             if (stopped_) co_return;
             if (a.late && !listing_all && confirmation_due() <= pause_.now()) continue;
             if (a.ec) {
@@ -334,7 +334,10 @@ private:
         s.revision = std::move(all.revision);
         s.as_of = now;
         s.instances = same ? known->instances : std::make_shared<snapshot::list const>(std::move(all.instances));
-        news_->publish(std::move(s), !known ? cause::first : same ? cause::state : resync ? cause::resync : cause::change);
+        news_->publish(std::move(s), !known   ? cause::first
+                                     : same   ? cause::state
+                                     : resync ? cause::resync
+                                              : cause::change);
     }
 
     // The set stays, and says that it is not what the registry says now.

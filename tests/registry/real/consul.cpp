@@ -85,12 +85,30 @@ public:
 
     void start()
     {
-        std::vector<std::string> words{std::getenv("WEIR_CONSUL"), "agent", "-bind", "127.0.0.1", "-client", "127.0.0.1",
-                                       "-http-port", ports_[0], "-serf-lan-port", ports_[1], "-server-port", ports_[2],
-                                       "-serf-wan-port", "-1", "-dns-port", "-1", "-grpc-port", "-1"};
-        if (kind_ == kind::forgetful) words.push_back("-dev");
-        else for (auto const& w : {std::string("-server"), std::string("-bootstrap-expect=1"), std::string("-data-dir"), (directory_ / "data").string()})
-            words.push_back(w);
+        std::vector<std::string> words{std::getenv("WEIR_CONSUL"),
+                                       "agent",
+                                       "-bind",
+                                       "127.0.0.1",
+                                       "-client",
+                                       "127.0.0.1",
+                                       "-http-port",
+                                       ports_[0],
+                                       "-serf-lan-port",
+                                       ports_[1],
+                                       "-server-port",
+                                       ports_[2],
+                                       "-serf-wan-port",
+                                       "-1",
+                                       "-dns-port",
+                                       "-1",
+                                       "-grpc-port",
+                                       "-1"};
+        if (kind_ == kind::forgetful)
+            words.push_back("-dev");
+        else
+            for (auto const& w : {std::string("-server"), std::string("-bootstrap-expect=1"), std::string("-data-dir"),
+                                  (directory_ / "data").string()})
+                words.push_back(w);
         if (kind_ == kind::guarded) words.insert(words.end(), {"-config-file", (directory_ / "acl.json").string()});
         std::vector<char*> arguments;
         for (auto& w : words) arguments.push_back(w.data());
@@ -258,10 +276,13 @@ struct scene {
     // The registry's word is this, and the consumer has been told.
     bool shows(std::string const& what, std::chrono::milliseconds limit = 20s)
     {
-        return until([&] {
-            auto const now = watch->current();
-            return now && now->from == origin::live && set() == what && !told.empty() && told.back().now->version == now->version;
-        }, limit);
+        return until(
+            [&] {
+                auto const now = watch->current();
+                return now && now->from == origin::live && set() == what && !told.empty() &&
+                       told.back().now->version == now->version;
+            },
+            limit);
     }
     bool goes_stale()
     {
@@ -279,8 +300,15 @@ struct scene {
 
 registration web(std::string id)
 {
-    return {.service = "web", .address = "10.0.0.1", .port = 80, .id = std::move(id), .tags = {"v1"},
-            .meta = {{"zone", "north"}}, .weight = 10, .warning_weight = 2, .ttl = 3s};
+    return {.service = "web",
+            .address = "10.0.0.1",
+            .port = 80,
+            .id = std::move(id),
+            .tags = {"v1"},
+            .meta = {{"zone", "north"}},
+            .weight = 10,
+            .warning_weight = 2,
+            .ttl = 3s};
 }
 
 }  // namespace
@@ -317,7 +345,8 @@ TEST_CASE("real consul: register, beat, watch, change state, deregister")
     CHECK(s.events == "");
 
     std::size_t found = 0;
-    s.registry->async_resolve({"web"}, [&](boost::system::error_code, auto all) { found = all ? all->instances->size() : 0; });
+    s.registry->async_resolve({"web"},
+                              [&](boost::system::error_code, auto all) { found = all ? all->instances->size() : 0; });
     CHECK(s.until([&] { return found == 2; }));
 
     bool gone = false, unknown = false;
@@ -365,7 +394,8 @@ TEST_CASE("real consul: killed mid-watch and restarted without its memory: the l
         auto o = s.options();
         o.watch.hold = 15s;
         s.open(o);
-        for (auto const* id : {"b", "c", "d"}) s.register_directly(id);  // so that the index is well above a young server's
+        for (auto const* id : {"b", "c", "d"})
+            s.register_directly(id);  // so that the index is well above a young server's
         s.keep(web("a"));
         s.follow();
         CHECK(s.shows("a+b+c+d+"));
@@ -416,8 +446,10 @@ TEST_CASE("real consul: access control: what may not be seen is no empty set, an
     scene s(server::kind::guarded);
     // The server takes a while to have its access control ready after it has a leader.
     CHECK(s.until([&] {
-        auto const a = s.call(http::verb::put, "/v1/acl/policy",
-                              R"({"Name":"web","Rules":"service \"web\" { policy = \"write\" } node_prefix \"\" { policy = \"read\" }"})", master);
+        auto const a = s.call(
+            http::verb::put, "/v1/acl/policy",
+            R"({"Name":"web","Rules":"service \"web\" { policy = \"write\" } node_prefix \"\" { policy = \"read\" }"})",
+            master);
         return a && a->result_int() == 200;
     }));
     auto const made = s.call(http::verb::put, "/v1/acl/token", R"({"Policies":[{"Name":"web"}]})", master);
@@ -436,7 +468,8 @@ TEST_CASE("real consul: access control: what may not be seen is no empty set, an
 
     // The permission is taken away: the server says 200 and [].
     CHECK(s.call(http::verb::put, "/v1/acl/token/" + text("AccessorID"),
-                 R"({"AccessorID":")" + text("AccessorID") + R"(","Policies":[]})", master)->result_int() == 200);
+                 R"({"AccessorID":")" + text("AccessorID") + R"(","Policies":[]})", master)
+              ->result_int() == 200);
     CHECK(s.until([&] { return s.watch->status().last_error == weir::errc::registry_refused; }, 90s));
     s.run_for(7s);  // twice the hold
     CHECK(s.set() == "a+b+");
@@ -445,7 +478,8 @@ TEST_CASE("real consul: access control: what may not be seen is no empty set, an
 
     // It is given back: all is well.
     CHECK(s.call(http::verb::put, "/v1/acl/token/" + text("AccessorID"),
-                 R"({"AccessorID":")" + text("AccessorID") + R"(","Policies":[{"Name":"web"}]})", master)->result_int() == 200);
+                 R"({"AccessorID":")" + text("AccessorID") + R"(","Policies":[{"Name":"web"}]})", master)
+              ->result_int() == 200);
     CHECK(s.shows("a+b+", 60s));
 
     // A token that nobody has, and no token at all.

@@ -89,7 +89,8 @@ inline json::array const& consul_array(json::object const& o, std::string_view k
     return v->get_array();
 }
 
-inline std::uint32_t consul_number(json::object const& o, std::string_view key, std::uint32_t otherwise, std::uint32_t most)
+inline std::uint32_t consul_number(json::object const& o, std::string_view key, std::uint32_t otherwise,
+                                   std::uint32_t most)
 {
     auto const* const v = consul_member(o, key);
     if (!v) return otherwise;
@@ -144,7 +145,8 @@ inline std::pair<instance, std::string> consul_instance(json::value const& v, qu
     i.state = consul_health(consul_array(entry, "Checks"));
     auto const& weights = consul_object(service, "Weights");
     constexpr auto most = std::uint32_t{65535};  // Consul's own limit
-    auto const passing = consul_number(weights, "Passing", 1, most), warning = consul_number(weights, "Warning", 1, most);
+    auto const passing = consul_number(weights, "Passing", 1, most),
+               warning = consul_number(weights, "Warning", 1, most);
     i.address.weight = i.state == health::warning ? warning : passing;
     return {std::move(i), consul_text(node, "Node")};
 }

@@ -116,22 +116,26 @@ public:
     template <class Token>
     auto async_put(registration const& r, Token&& token)
     {
-        return ask(http::put(path("/v1/agent/service/register?replace-existing-checks=true"), write_consul_registration(r)),
-                   [](http::response const& a) { return judged(a); }, std::forward<Token>(token));
+        return ask(
+            http::put(path("/v1/agent/service/register?replace-existing-checks=true"), write_consul_registration(r)),
+            [](http::response const& a) { return judged(a); }, std::forward<Token>(token));
     }
 
     template <class Token>
     auto async_beat(registration const& r, health h, Token&& token)
     {
         auto const target = "/v1/agent/check/update/" + percent_encoded(consul_check_id(r));
-        return ask(http::put(path(target), write_consul_beat(h)), [](http::response const& a) {
-            // 1.8 says 500 to a check it does not have, and to one that is not a TTL check; later ones say 404.
-            bool const unknown = a.result() == http::status::not_found ||
-                                 (a.result() == http::status::internal_server_error &&
-                                  a.body().find("does not have associated TTL") != std::string::npos);
-            if (unknown) return std::tuple(boost::system::error_code(), reply{false, shown(a)});
-            return judged(a);
-        }, std::forward<Token>(token));
+        return ask(
+            http::put(path(target), write_consul_beat(h)),
+            [](http::response const& a) {
+                // 1.8 says 500 to a check it does not have, and to one that is not a TTL check; later ones say 404.
+                bool const unknown = a.result() == http::status::not_found ||
+                                     (a.result() == http::status::internal_server_error &&
+                                      a.body().find("does not have associated TTL") != std::string::npos);
+                if (unknown) return std::tuple(boost::system::error_code(), reply{false, shown(a)});
+                return judged(a);
+            },
+            std::forward<Token>(token));
     }
 
     template <class Token>
@@ -143,10 +147,13 @@ public:
     template <class Token>
     auto async_remove(std::string const& id, Token&& token)
     {
-        return ask(http::put(path("/v1/agent/service/deregister/" + percent_encoded(id)), {}), [](http::response const& a) {
-            if (a.result() == http::status::not_found) return std::tuple(boost::system::error_code(), reply{});
-            return judged(a);
-        }, std::forward<Token>(token));
+        return ask(
+            http::put(path("/v1/agent/service/deregister/" + percent_encoded(id)), {}),
+            [](http::response const& a) {
+                if (a.result() == http::status::not_found) return std::tuple(boost::system::error_code(), reply{});
+                return judged(a);
+            },
+            std::forward<Token>(token));
     }
 
 private:
@@ -204,7 +211,8 @@ private:
                     auto const c = client;
                     auto const to = config;
                     auto what = std::move(request);
-                    return c->async_send(to->agent, std::move(what), never, response_handler(std::move(self), c->get_executor()));
+                    return c->async_send(to->agent, std::move(what), never,
+                                         response_handler(std::move(self), c->get_executor()));
                 }
                 if (ec) return self.complete(ec, reply{});
                 auto [code, said] = read(answer);
@@ -238,7 +246,8 @@ private:
             }
             if (auto const bad = read_consul_health(answer.body(), q, all)) return self.complete(bad, std::move(all));
             if (header(answer, "X-Consul-Results-Filtered-By-ACLs") == "true")
-                return fail(self, make_error_code(errc::registry_refused), "the token does not let all instances be seen");
+                return fail(self, make_error_code(errc::registry_refused),
+                            "the token does not let all instances be seen");
             // A lower index is another history: the server restarted, or was restored.
             auto const index = read_consul_index(header(answer, "X-Consul-Index"));
             all.revision = index && (!from || *index >= *from) ? std::to_string(*index) : std::string();
@@ -289,15 +298,16 @@ private:
         [[nodiscard]] static std::string_view header(http::response const& a, char const* name)
         {
             auto const found = a.find(name);
-            return found == a.end() ? std::string_view() : std::string_view(found->value().data(), found->value().size());
+            return found == a.end() ? std::string_view()
+                                    : std::string_view(found->value().data(), found->value().size());
         }
     };
 
     template <class Token>
     auto listing_of(query const& q, std::optional<std::uint64_t> from, Token&& token)
     {
-        return asio::async_compose<Token, void(boost::system::error_code, listing)>(
-            list_op{*this, q, from, {}}, token, client_->get_executor());
+        return asio::async_compose<Token, void(boost::system::error_code, listing)>(list_op{*this, q, from, {}}, token,
+                                                                                    client_->get_executor());
     }
 
     // All states are asked for: passing=true would drop the warnings, which still serve.

@@ -26,7 +26,10 @@ namespace weir::registry::detail {
 class memory_table : public std::enable_shared_from_this<memory_table> {
 public:
     memory_table(asio::any_io_executor executor, std::size_t max_instances)
-        : executor_(std::move(executor)), max_instances_(max_instances), epoch_(std::to_string(thread_random()() >> 1)), alarm_(executor_)
+        : executor_(std::move(executor)),
+          max_instances_(max_instances),
+          epoch_(std::to_string(thread_random()() >> 1)),
+          alarm_(executor_)
     {
     }
 
@@ -155,7 +158,8 @@ private:
     // Under the lock: wakes no later than this entry needs it. Heartbeats only move that further away.
     void arm(entry const& e)
     {
-        auto const at = e.shown.state == health::critical && e.critical_at() <= alarm_.now() ? e.gone_at() : e.critical_at();
+        auto const at =
+            e.shown.state == health::critical && e.critical_at() <= alarm_.now() ? e.gone_at() : e.critical_at();
         if (at >= armed_) return;
         armed_ = at;
         alarm_.cancel();

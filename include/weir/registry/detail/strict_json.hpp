@@ -27,7 +27,8 @@ namespace json = boost::json;
 /// both are refused here, so that nobody reads another meaning from a document than the next reader.
 /// Refuses: what is not JSON, depth over `max_depth`, an object with one key twice, a number that a double cannot hold.
 /// Then `why` says what was wrong and where.
-[[nodiscard]] std::optional<json::value> parse_strict(std::string_view text, std::string& why, std::size_t max_depth = 32);
+[[nodiscard]] std::optional<json::value> parse_strict(std::string_view text, std::string& why,
+                                                      std::size_t max_depth = 32);
 
 // Bodies
 
