@@ -20,23 +20,31 @@ class manual_clock {
 public:
     /// Starts an hour after the epoch, so that "a minute ago" is an instant too.
     explicit manual_clock(time_point start = time_point(std::chrono::hours(1)))
-        : time_(std::make_shared<std::atomic<duration::rep>>(start.time_since_epoch().count()))
+        : time_(std::make_shared<std::atomic<duration::rep>>(count(start)))
     {
     }
 
     [[nodiscard]] time_point now() const noexcept { return time_point(duration(time_->load())); }
 
-    void advance(duration d) noexcept { set(later(now(), d)); }
+    void advance(duration d) noexcept
+    {
+        auto before = time_->load();
+        while (!time_->compare_exchange_weak(before, count(later(time_point(duration(before)), d)))) {}
+    }
 
     /// Any instant, earlier ones too: what happens to your code when a clock jumps?
-    void set(time_point t) noexcept { time_->store(t.time_since_epoch().count()); }
+    void set(time_point t) noexcept { time_->store(count(t)); }
 
+    /// Never back, also where several threads sleep.
     void sleep_until(time_point t) const noexcept
     {
-        if (t > now()) time_->store(t.time_since_epoch().count());
+        auto before = time_->load();
+        while (before < count(t) && !time_->compare_exchange_weak(before, count(t))) {}
     }
 
 private:
+    [[nodiscard]] static duration::rep count(time_point t) noexcept { return t.time_since_epoch().count(); }
+
     std::shared_ptr<std::atomic<duration::rep>> time_;
 };
 

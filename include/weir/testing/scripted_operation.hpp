@@ -101,10 +101,11 @@ private:
         return l;
     }
 
-    auto play(timer& t, line const& l)
+    // By value: the script may grow while the attempt is in flight.
+    auto play(timer& t, line l)
     {
         return asio::async_compose<asio::deferred_t const, void(boost::system::error_code, T)>(
-            [this, &t, &l, begun = false](auto& self, boost::system::error_code ec = {}) mutable {
+            [this, &t, l = std::move(l), begun = false](auto& self, boost::system::error_code ec = {}) mutable {
                 if (!std::exchange(begun, true)) {
                     self.reset_cancellation_state(asio::enable_total_cancellation());
                     return t.async_wait_for(l.takes, std::move(self));

@@ -5,8 +5,11 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <stdexcept>
+#include <string>
 
 namespace weir::testing {
 
@@ -25,10 +28,10 @@ class virtual_time {
 public:
     using executor_type = asio::io_context::executor_type;
 
-    /// Handlers that may run without time moving, before that is taken for an endless loop.
-    static constexpr std::size_t handlers_per_instant = 1'000'000;
-
-    explicit virtual_time(time_point start = time_point(std::chrono::hours(1))) : queue_(timer_queue::of(executor()))
+    /// `handlers_per_instant`: how many may run without time moving, before that is taken for an endless loop.
+    explicit virtual_time(time_point start = time_point(std::chrono::hours(1)),
+                          std::size_t handlers_per_instant = 1'000'000)
+        : queue_(timer_queue::of(executor())), handlers_per_instant_(handlers_per_instant)
     {
         queue_.use_virtual_time(start);
     }
@@ -49,8 +52,9 @@ public:
         context_.restart();
         if (context_.poll_one() != 0) {
             ++steps_;
-            if (++this_instant_ > handlers_per_instant)
-                throw std::runtime_error("virtual_time: a million handlers ran and time did not move");
+            if (++this_instant_ > handlers_per_instant_)
+                throw std::runtime_error("virtual_time: " + std::to_string(handlers_per_instant_) +
+                                         " handlers ran and time did not move");
             return true;
         }
         auto const next = queue_.next_expiry();
@@ -75,6 +79,7 @@ public:
     void run_until(time_point t)
     {
         while (step(t)) {}
+        if (t > now()) this_instant_ = 0;
         queue_.advance(t);
     }
 
@@ -85,6 +90,7 @@ private:
 
     asio::io_context context_{1};
     timer_queue& queue_;
+    std::size_t const handlers_per_instant_;
     std::size_t steps_ = 0;
     std::size_t this_instant_ = 0;
 };
