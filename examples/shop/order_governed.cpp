@@ -41,7 +41,8 @@ struct gates {
     weir::circuit_breaker breaker{{.failure_rate = 0.5,
                                    .consecutive_failures = 10,
                                    .window = weir::time_window{.length = 2s},
-                                   .open_for = 300ms,
+                                   .open_for = 250ms,
+                                   .max_open_for = 500ms,
                                    .half_open_probes = 5}};
     weir::endpoint_set instances;
     weir::peak_ewma balancer{instances, {.decay = latency_memory}};

@@ -67,13 +67,9 @@ std::vector<slot> slots_of(record const& r)
     for (auto const& o : r.orders) {
         auto& s = slots[std::min(slots.size() - 1, static_cast<std::size_t>(o.at / bin))];
         ++s.come;
-        if (o.how == ending::refused) {
-            ++s.refused;
-            continue;
-        }
-        ++(o.how == ending::ok ? s.ok : s.bad);
         s.tries += static_cast<std::size_t>(o.tries);
-        if (o.how != ending::failed) s.latencies_ms.push_back(o.latency * 1000);
+        ++(o.how == ending::ok ? s.ok : o.how == ending::refused ? s.refused : s.bad);
+        if (o.how == ending::ok || o.how == ending::left) s.latencies_ms.push_back(o.latency * 1000);
     }
     return slots;
 }
@@ -112,8 +108,8 @@ std::vector<chart> charts(std::vector<record> const& records)
                   .low = 30, .high = 3000, .logarithmic = true,
                   .ticks = {{30, "30"}, {100, "100"}, {300, "300"}, {1000, "1,000"}, {2000, "2,000"}},
                   .legend = legend(true)};
-    chart tries{.title = "Requests to the inventory per order", .note = "1 is an order that went through at once",
-                .low = 0.9, .high = 3.1, .ticks = {{1, "1"}, {2, "2"}, {3, "3"}}, .legend = legend(false)};
+    chart tries{.title = "Requests to the inventory per order", .note = "1: went through at once; 0: refused, or never sent",
+                .low = 0, .high = 3.1, .ticks = {{0, "0"}, {1, "1"}, {2, "2"}, {3, "3"}}, .legend = legend(false)};
 
     for (auto const& r : records) {
         auto const slots = slots_of(r);
@@ -129,9 +125,7 @@ std::vector<chart> charts(std::vector<record> const& records)
         };
         latency.curves.push_back(trace(name, slots, at(0.99)));
         latency.curves.push_back(trace(name + " thin", slots, at(0.5)));
-        tries.curves.push_back(trace(name, slots, [](slot const& s) {
-            return s.tries == 0 ? -1 : std::max(1.0, ratio(s.tries, s.accepted(), 1));
-        }));
+        tries.curves.push_back(trace(name, slots, [](slot const& s) { return ratio(s.tries, s.come, 1); }));
         for (double const t : r.restarts) served.marks.emplace_back(t, "restart");
     }
     return {served, success, latency, tries};

@@ -25,16 +25,17 @@ demand demand_of(fault f)
 {
     switch (f) {
         case fault::none: return {99, 1, 300, 2, 0, 0, 3};
-        case fault::spike: return {99, 100, 300, 2, 0.55 * capacity, 1.0, 1.5};
+        case fault::spike: return {99, 100, 300, 2, 0.55 * capacity, 1.0, 1};
         case fault::kill: return {98.5, 1, 600, 2, 0, 1.0, 3};
         case fault::slow: return {98.5, 1, 600, 2, 0, 1.0, 3};
-        case fault::outage: return {0, 100, patience * 1000, 2, 0, 1.0, 2};
+        case fault::outage: return {0, 100, patience * 1000, 2, 0, 1.5, 1};
         case fault::registry: return {98.5, 1, 600, 2, 0, 1.0, 3};
     }
     return {};
 }
 
 constexpr double slice = 0.25;
+constexpr double under_way = 0.25;  ///< orders that came this long before an act may be hit by its fault
 
 struct tally {
     std::size_t ok = 0, refused = 0, failed = 0, left = 0, tries = 0;
@@ -44,14 +45,14 @@ struct tally {
     {
         auto const from = std::ranges::lower_bound(r.orders, begin, {}, &order::at);
         for (auto o = from; o != r.orders.end() && o->at < end; ++o) {
+            tries += static_cast<std::size_t>(o->tries);
             switch (o->how) {
                 case ending::ok: ++ok; break;
-                case ending::refused: ++refused; continue;
+                case ending::refused: ++refused; break;
                 case ending::failed: ++failed; break;
                 case ending::left: ++left; break;
             }
-            tries += static_cast<std::size_t>(o->tries);
-            if (o->how != ending::failed) latencies.push_back(o->latency);
+            if (o->how == ending::ok || o->how == ending::left) latencies.push_back(o->latency);
         }
     }
 
@@ -68,7 +69,8 @@ double percent(std::size_t part, std::size_t whole)
 std::optional<double> time_to_recover(record const& r, act const& a, double calm_p50_ms)
 {
     double well_since = a.until;
-    for (double t = a.until; t + slice <= a.end + 1e-9; t += slice) {
+    double const last = a.end - under_way;
+    for (double t = a.until; t + slice <= last + 1e-9; t += slice) {
         tally const s{r, t, t + slice};
         bool const bad = percent(s.refused + s.failed + s.left, s.refused + s.accepted()) > 5 ||
                          (s.ok > 0 && quantile(s.latencies, 0.5) * 1000 > 2.5 * calm_p50_ms);
@@ -76,7 +78,7 @@ std::optional<double> time_to_recover(record const& r, act const& a, double calm
     }
     bool const restarted =
         std::ranges::any_of(r.restarts, [&](double at) { return at >= a.begin && at < a.end + slice; });
-    if (restarted || well_since + slice > a.end) return std::nullopt;
+    if (restarted || well_since + slice > last) return std::nullopt;
     return well_since - a.until;
 }
 
@@ -127,7 +129,7 @@ std::vector<row> score(story const& s, record const& r)
         w.ok_rate = static_cast<double>(t.ok) / (a.until - a.begin);
         w.p50_ms = quantile(t.latencies, 0.50) * 1000;
         w.p99_ms = quantile(t.latencies, 0.99) * 1000;
-        w.tries = t.accepted() == 0 ? 0 : static_cast<double>(t.tries) / static_cast<double>(t.accepted());
+        w.tries = percent(t.tries, w.orders) / 100;
 
         auto const& calm = rows.empty() ? w : rows.front();
         bool const has_settle = a.end > a.until;
@@ -152,7 +154,7 @@ std::string demands(act const& a)
     if (d.refused_percent < 100) add("at most %.0f %% refused, ", d.refused_percent);
     if (d.ok_rate > 0) add("%.0f orders/s, ", d.ok_rate);
     if (d.tries < 3) add("at most %.1f tries per order, ", d.tries);
-    if (a.end > a.until) add("well again in %.0f s, ", d.back);
+    if (a.end > a.until) add("well again in %.1f s, ", d.back);
     if (n > 2) text[n - 2] = '\0';
     return text;
 }

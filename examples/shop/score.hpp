@@ -59,7 +59,7 @@ struct row {
     double refused_percent = 0;  ///< of all
     double ok_rate = 0;          ///< orders served per second
     double p50_ms = 0, p99_ms = 0;
-    double tries = 0;            ///< per order that was not refused
+    double tries = 0;            ///< requests to the inventory per order
     std::optional<double> back;  ///< seconds from the end of the fault until all was well; none: it never was
     bool pass = false;
     std::string why;             ///< the first condition that was not met

@@ -174,7 +174,7 @@ void screen::table(std::vector<row> const& bare, std::vector<row> const& governe
     for (auto const& [which, rows] : arms) {
         names += "  | " + format("%-52s", name_of(which));
         heads += "  |     ok refused    ok    p50    p99 tries  back      ";
-        units += "  |      %       %    /s     ms     ms  each     s      ";
+        units += "  |      %       %    /s     ms     ms   per     s      ";
     }
     std::printf("\n%s\n%s\n%s\n", paint(bold, names).c_str(), heads.c_str(), units.c_str());
     for (std::size_t i = 0; i < story_.acts.size(); ++i) {
@@ -190,7 +190,7 @@ void screen::table(std::vector<row> const& bare, std::vector<row> const& governe
                 std::printf("%-8s  %-11s  FAIL: %s\n", name_of(which), std::string(story_.acts[i].name).c_str(),
                             (*rows)[i].why.c_str());
     std::printf("\nok: of the orders not refused, served within %.0f s. refused: told at once to come back later.\n"
-                "tries: requests to the inventory per order not refused. back: from the end of the fault until all is well;\n"
+                "tries: requests to the inventory per order. back: from the end of the fault until all is well;\n"
                 "never: the operator had to restart everything. Latency counts from when the customer came.\n",
                 patience);
     std::fflush(stdout);

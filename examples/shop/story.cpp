@@ -12,10 +12,10 @@ story make_story(bool fast)
     // Each act: how long the fault lasts, and how long the shop may take to get well.
     struct length { double fault, settle; };
     length const calm = fast ? length{1.2, 0} : length{3.0, 0};
-    length const spike = fast ? length{2.0, 1.5} : length{3.5, 3.0};
+    length const spike = fast ? length{2.0, 1.5} : length{3.5, 2.5};
     length const kill = fast ? length{1.0, 1.2} : length{2.5, 1.5};
     length const slow = fast ? length{1.5, 1.2} : length{3.5, 1.5};
-    length const outage = fast ? length{1.0, 1.2} : length{1.3, 1.5};
+    length const outage = fast ? length{1.0, 1.8} : length{1.3, 2.0};
     length const registry = fast ? length{1.2, 1.2} : length{3.0, 1.5};
     length const recovery = fast ? length{1.0, 0} : length{2.5, 0};
 
