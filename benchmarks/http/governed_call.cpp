@@ -131,7 +131,7 @@ int main(int argc, char** argv)
     auto const port = start_server();
     asio::io_context io(1);
     auto const ex = io.get_executor();
-    http::basic_client<executor> client(ex);
+    http::basic_client<executor> client(ex, {.timeout = 1s});
 
     weir::token_bucket bucket({.rate = weir::per_second(1'000'000'000), .burst = 1'000'000});
     weir::retry_budget budget;
@@ -146,7 +146,7 @@ int main(int argc, char** argv)
 
     auto const& to = endpoints.front();
     auto const bare = [&](auto done) {
-        client.async_send(to, http::get("/hello"), weir::later(weir::now(ex), 1s), std::move(done));
+        client.async_get(to, "/hello", std::move(done));
     };
     auto const governed = [&](auto done) {
         guarded.async_call(

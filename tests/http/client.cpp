@@ -323,7 +323,7 @@ TEST_CASE("client: what is not HTTP, or is framed doubtfully, is a bad response"
 TEST_CASE("client: the body's limit is exact, for a stated length, for chunks and for a body that ends with the connection")
 {
     http::client_options const o{.max_body_bytes = 10};
-    for (std::size_t const size : {0, 9, 10, 11, 1000}) {
+    for (std::size_t const size : {0u, 9u, 10u, 11u, 1000u}) {
         std::string const body(size, 'x');
         std::string chunks;
         for (std::size_t i = 0; i < size; ++i) chunks += "1\r\nx\r\n";

@@ -27,11 +27,11 @@ http::response echo(http::request const& r)
 struct scene {
     template <class Handler = http::response (*)(http::request const&)>
     explicit scene(http::server_options o = {}, Handler h = echo)
-        : server(std::in_place, io.get_executor(), std::move(h), std::move(o))
+        : io(1), server(std::in_place, io.get_executor(), std::move(h), std::move(o))
     {
     }
 
-    asio::io_context io{1};
+    asio::io_context io;
     std::optional<http::server> server;
 
     // Sends bytes on a new connection and gives what comes until the server closes.

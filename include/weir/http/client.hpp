@@ -66,26 +66,26 @@ public:
     template <class Token>
     auto async_send(weir::endpoint const& to, request r, time_point deadline, Token&& token)
     {
-        return send(to, std::move(r), deadline, std::forward<Token>(token));
+        return initiate(to, std::move(r), deadline, std::forward<Token>(token));
     }
 
     /// To the endpoint that the balancer chose for this attempt, until the attempt's deadline.
     template <class Token>
     auto async_send(weir::attempt const& a, request r, Token&& token)
     {
-        return send(a.endpoint(), std::move(r), a.deadline(), std::forward<Token>(token));
+        return initiate(a.endpoint(), std::move(r), a.deadline(), std::forward<Token>(token));
     }
 
     template <class Token>
-    auto async_get(weir::endpoint const& from, std::string_view target, Token&& token)
+    auto async_get(weir::endpoint const& from, std::string target, Token&& token)
     {
-        return send(from, http::get(target), never, std::forward<Token>(token));
+        return initiate(from, std::move(target), never, std::forward<Token>(token));
     }
 
     template <class Token>
-    auto async_get(weir::attempt const& a, std::string_view target, Token&& token)
+    auto async_get(weir::attempt const& a, std::string target, Token&& token)
     {
-        return send(a.endpoint(), http::get(target), a.deadline(), std::forward<Token>(token));
+        return initiate(a.endpoint(), std::move(target), a.deadline(), std::forward<Token>(token));
     }
 
     /// Closes the connections that are kept for later use.
@@ -95,18 +95,18 @@ public:
     [[nodiscard]] std::size_t in_flight() const noexcept { return core_->in_flight(); }
 
 private:
-    template <class Token>
-    auto send(weir::endpoint const& to, request r, time_point deadline, Token&& token)
+    // `what` is a request, or the target of a GET: a Beast message is not cheap to move, and a deferred operation moves its
+    // arguments three times.
+    template <class What, class Token>
+    auto initiate(weir::endpoint const& to, What what, time_point deadline, Token&& token)
     {
         return asio::async_initiate<Token, void(boost::system::error_code, response)>(
-            [core = core_](auto handler, std::string const& host, std::uint16_t port, request what, time_point until) {
-                detail::client_call<core_type, decltype(handler)>::start(core, std::move(handler), host, port,
-                                                                         std::move(what), until);
+            [core = core_, port = to.port, deadline](auto handler, std::string const& host, What&& given) {
+                detail::client_call<basic_client::core, decltype(handler)>::start(core, std::move(handler), host, port,
+                                                                                  std::move(given), deadline);
             },
-            token, to.host, to.port, std::move(r), deadline);
+            token, to.host, std::move(what));
     }
-
-    using core_type = core;
 
     std::shared_ptr<core> core_;
 };

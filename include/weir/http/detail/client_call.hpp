@@ -52,8 +52,9 @@ class client_call final : public client_call_base {
 public:
     using executor_type = typename Core::executor_type;
 
-    static void start(std::shared_ptr<Core> core, Handler handler, std::string_view host, std::uint16_t port,
-                      request what, time_point deadline)
+    template <class What>
+    static void start(std::shared_ptr<Core> core, Handler&& handler, std::string_view host, std::uint16_t port,
+                      What&& what, time_point deadline)
     {
         using traits = std::allocator_traits<allocator>;
         allocator a(asio::get_associated_allocator(handler));
@@ -62,13 +63,18 @@ public:
         memory->begin(step{owner(memory)}, host, port);
     }
 
+    client_call(std::shared_ptr<Core> core, Handler&& handler, std::string_view target, time_point deadline)
+        : client_call(std::move(core), std::move(handler), http::get(target), deadline)
+    {
+    }
     client_call(std::shared_ptr<Core> core, Handler&& handler, request&& what, time_point deadline)
         : core_(std::move(core)),
           handler_(std::move(handler)),
-          work_(asio::get_associated_executor(handler_, core_->get_executor())),
           request_(std::move(what)),
           deadline_(deadline)
     {
+        // What is pending keeps the client's own context running.
+        if (!at_home()) work_.emplace(asio::get_associated_executor(handler_, core_->get_executor()));
     }
 
     ~client_call()
@@ -230,7 +236,7 @@ private:
     void resume(step self, error_code ec, std::size_t bytes)
     {
         if (at_ == at::reading && !ec) return answered(std::move(self));  // a result wins over a reason that came later
-        if (why_) return finish(std::move(self), why_, {});
+        if (why_) return finish(std::move(self), why_);
         if (ec) return failed(std::move(self), ec, bytes);
         switch (at_) {
             case at::looking_up:
@@ -249,7 +255,7 @@ private:
             }
             case at::shaking_hands: return write(std::move(self));
             case at::writing: return read(std::move(self));
-            default: return finish(std::move(self), asio::error::operation_aborted, {});
+            default: return finish(std::move(self), asio::error::operation_aborted);
         }
     }
 
@@ -263,7 +269,7 @@ private:
             reused_ = false;
             return connect(std::move(self), core_->now());
         }
-        finish(std::move(self), client_error(ec), {});
+        finish(std::move(self), client_error(ec));
     }
 
     void answered(step self)
@@ -271,26 +277,23 @@ private:
         auto const bad = std::error_code(make_error_code(errc::bad_response));
         auto const code = parser_->get().result_int();
         if (code < 200) {
-            if (code == 101 || ++interim_ > 16) return finish(std::move(self), bad, {});
-            if (why_) return finish(std::move(self), why_, {});
+            if (code == 101 || ++interim_ > 16) return finish(std::move(self), bad);
+            if (why_) return finish(std::move(self), why_);
             return read(std::move(self));
         }
-        if (!framing_defect(parser_->get().base()).empty()) return finish(std::move(self), bad, {});
+        if (!framing_defect(parser_->get().base()).empty()) return finish(std::move(self), bad);
         // Anything left unread would be taken for the next answer.
         bool const clean = parser_->keep_alive() && link_->buffer.size() == 0;
         if (clean && request_.keep_alive() && !why_) core_->keep(*slot_, std::move(link_));
-        auto answer = parser_->release();
-        finish(std::move(self), {}, std::move(answer));
+        finish(std::move(self), {});
     }
 
-    void finish(step self, error_code ec, response answer)
+    // Without an error, the answer is in the parser.
+    void finish(step self, error_code ec)
     {
         if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected()) slot.clear();
-        completion done{std::move(handler_), ec, std::move(answer)};
+        completion done{std::move(handler_), ec, ec ? response() : parser_->release()};
         auto const work = std::move(work_);
-        bool at_home = false;
-        if constexpr (std::same_as<handler_executor, executor_type>)
-            at_home = work.get_executor() == core_->get_executor();
         {
             // `release` asks the handler for its allocator, and that has moved.
             allocator a(asio::get_associated_allocator(done.handler));
@@ -298,8 +301,17 @@ private:
             std::allocator_traits<allocator>::destroy(a, memory);
             std::allocator_traits<allocator>::deallocate(a, memory, 1);
         }
-        if (at_home) done();
-        else asio::dispatch(work.get_executor(), std::move(done));
+        if (!work) done();
+        else asio::dispatch(work->get_executor(), std::move(done));
+    }
+
+    // The handler runs where the call does.
+    [[nodiscard]] bool at_home() const noexcept
+    {
+        if constexpr (std::same_as<handler_executor, executor_type>)
+            return asio::get_associated_executor(handler_, core_->get_executor()) == core_->get_executor();
+        else
+            return false;
     }
 
     struct completion {
@@ -332,7 +344,7 @@ private:
 
     std::shared_ptr<Core> core_;
     Handler handler_;
-    asio::executor_work_guard<handler_executor> work_;
+    std::optional<asio::executor_work_guard<handler_executor>> work_;
     request request_;
     time_point deadline_;
     pool_slot* slot_ = nullptr;
