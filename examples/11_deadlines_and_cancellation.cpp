@@ -40,11 +40,11 @@ int main()
 
     weir::token_bucket permits{{.rate = weir::per_hour(1), .burst = 10}};
     weir::concurrency_limit in_progress{{.limit = 2}};
-    auto guarded = weir::pipeline(
-        weir::deadline(1s),                       // all of it: attempts, and the pauses between them
-        permits, in_progress,
-        weir::retry({.max_attempts = 9, .backoff = weir::constant(100ms).with(weir::jitter::none)}),
-        weir::attempt_timeout(300ms));            // each attempt, and never more than is left of the call
+    auto guarded =
+        weir::pipeline(weir::deadline(1s),  // all of it: attempts, and the pauses between them
+                       permits, in_progress,
+                       weir::retry({.max_attempts = 9, .backoff = weir::constant(100ms).with(weir::jitter::none)}),
+                       weir::attempt_timeout(300ms));  // each attempt, and never more than is left of the call
 
     auto begin = world.now();
     auto const clock = [&] { return static_cast<int>((world.now() - begin) / 1ms); };

@@ -77,7 +77,7 @@ private:
 int main()
 {
     call_log log;
-    weir::testing::manual_clock clock;  // waits in no time; leave it out and the pauses are real
+    weir::testing::manual_clock clock;                 // waits in no time; leave it out and the pauses are real
     auto guarded = weir::pipeline(weir::observe(log),  // an lvalue is shared: ask it afterwards
                                   weir::token_bucket{{.rate = weir::per_minute(1), .burst = 2}},
                                   weir::retry({.backoff = weir::constant(100ms).with(weir::jitter::none)}));

@@ -35,8 +35,10 @@ public:
         held from;
         void record(weir::outcome const& o, weir::time_point) noexcept
         {
-            if (o.ok()) (void)from.release();
-            else from.reset();
+            if (o.ok())
+                (void)from.release();
+            else
+                from.reset();
         }
     };
 

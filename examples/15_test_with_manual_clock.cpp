@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// --- Your class -------------------------------------------------------------------------------------------------------
+// --- Your class -----------------------------------------------------------------------------------------------------
 
 /// The price of bread: asked for anew each time; while the shop does not answer, the last one, if it is recent.
 template <weir::clock Clock = weir::steady_clock>
@@ -58,7 +58,7 @@ private:
     std::optional<known> known_;
 };
 
-// --- Your test --------------------------------------------------------------------------------------------------------
+// --- Your test ------------------------------------------------------------------------------------------------------
 
 void check(bool good, char const* claim) { std::printf("%s: %s\n", good ? "ok" : "WRONG", claim); }
 
@@ -66,8 +66,8 @@ void check(bool good, char const* claim) { std::printf("%s: %s\n", good ? "ok" :
 
 int main()
 {
-    weir::testing::manual_clock clock;             // copies share the time: one for the class, one to move it with
-    weir::testing::scripted_operation<int> shop;   // ends as it is told, and counts
+    weir::testing::manual_clock clock;            // copies share the time: one for the class, one to move it with
+    weir::testing::scripted_operation<int> shop;  // ends as it is told, and counts
     bread_price price(shop.blocking(clock), clock);
 
     shop.fail(std::errc::connection_reset).fail(std::errc::connection_reset).succeed(250);
@@ -75,7 +75,7 @@ int main()
     check(price.cents() == 250, "a hiccup is not noticed");
     check(clock.now() == start + 300ms, "the retries took 100 ms and 200 ms of the clock, and none of ours");
 
-    shop.fail(std::errc::connection_refused);      // the last line is played for ever: an outage
+    shop.fail(std::errc::connection_refused);  // the last line is played for ever: an outage
     bool good = true;
     for (int minute = 0; minute < 9; ++minute, clock.advance(1min)) good = good && price.cents() == 250;
     check(good, "through an outage the last price is good for ten minutes");
@@ -86,7 +86,7 @@ int main()
     for (int second = 0; second < 20; ++second, clock.advance(1s)) (void)price.cents();
     check(shop.attempts().size() - asked == 2, "in 20 seconds a shop that is down is asked twice, and not 60 times");
 
-    shop.succeed(260);                             // from now on
+    shop.succeed(260);  // from now on
     clock.advance(10min);
     check(price.cents() == 260, "when it is back, so is the price");
 }

@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // How to test your own asynchronous code: run it on a virtual_time instead of an io_context. Time moves only when there
-// is nothing left to do, so a day of pauses, timeouts and retries runs in a moment, in the same order every time; and the
-// code under test does not change by a letter.
+// is nothing left to do, so a day of pauses, timeouts and retries runs in a moment, in the same order every time; and
+// the code under test does not change by a letter.
 //
 // Expected output:
 //   00:00:00  1200 articles
@@ -36,15 +36,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// --- Your code --------------------------------------------------------------------------------------------------------
+// --- Your code ------------------------------------------------------------------------------------------------------
 
 /// Downloads the catalogue every hour, for ever. `report` hears how each time went.
 template <class Download>
 asio::awaitable<void> keep_up_to_date(Download download, std::function<void(boost::system::error_code, int)> report)
 {
-    auto guarded = weir::pipeline(
-        weir::retry({.max_attempts = 3, .backoff = weir::constant(1s).with(weir::jitter::none)}),
-        weir::attempt_timeout(10s));
+    auto guarded =
+        weir::pipeline(weir::retry({.max_attempts = 3, .backoff = weir::constant(1s).with(weir::jitter::none)}),
+                       weir::attempt_timeout(10s));
     weir::timer pause(co_await asio::this_coro::executor);  // in place of an asio::steady_timer
     for (;;) {
         auto const [ec, articles] = co_await guarded.async_call(download, asio::as_tuple(asio::use_awaitable));
@@ -53,7 +53,7 @@ asio::awaitable<void> keep_up_to_date(Download download, std::function<void(boos
     }
 }
 
-// --- Your test --------------------------------------------------------------------------------------------------------
+// --- Your test ------------------------------------------------------------------------------------------------------
 
 void check(bool good, char const* claim) { std::printf("%s: %s\n", good ? "ok" : "WRONG", claim); }
 
@@ -72,8 +72,10 @@ int main()
         if (world.now() - start > 4h) return;
         auto const s = static_cast<int>((world.now() - start) / 1s);
         std::printf("%02d:%02d:%02d  ", s / 3600, s / 60 % 60, s % 60);
-        if (ec) std::printf("kept the old catalogue: %s\n", ec.message().c_str());
-        else std::printf("%d articles%s\n", articles, articles == 1210 ? ", at the second attempt" : "");
+        if (ec)
+            std::printf("kept the old catalogue: %s\n", ec.message().c_str());
+        else
+            std::printf("%d articles%s\n", articles, articles == 1210 ? ", at the second attempt" : "");
     };
 
     bool stopped = false;

@@ -45,9 +45,10 @@ TEST_CASE("errc: survives the way to Boost and back")
 
 TEST_CASE("condition: transient knows the codes of the system as Asio reports them")
 {
-    for (auto const e : {asio::error::connection_refused, asio::error::connection_reset, asio::error::connection_aborted,
-                         asio::error::broken_pipe, asio::error::timed_out, asio::error::host_unreachable,
-                         asio::error::network_unreachable, asio::error::not_connected, asio::error::try_again}) {
+    for (auto const e :
+         {asio::error::connection_refused, asio::error::connection_reset, asio::error::connection_aborted,
+          asio::error::broken_pipe, asio::error::timed_out, asio::error::host_unreachable,
+          asio::error::network_unreachable, asio::error::not_connected, asio::error::try_again}) {
         boost::system::error_code const code = e;
         CAPTURE(code.message());
         CHECK((code == condition::transient));

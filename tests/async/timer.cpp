@@ -184,7 +184,8 @@ TEST_CASE("timer: a wait whose end has come is not cancelled any more, although 
     CHECK(s.ended == endings{{1, 1s, {}}});
 }
 
-TEST_CASE("timer: of two waits of one instant the first handler can still cancel the second, or is too late: never both")
+TEST_CASE(
+    "timer: of two waits of one instant the first handler can still cancel the second, or is too late: never both")
 {
     scene s;
     std::size_t cancelled = 99;
@@ -222,9 +223,8 @@ TEST_CASE("timer: has left the cancellation slot when the handler runs")
     scene s;
     asio::cancellation_signal signal;
     bool left = false;
-    s.t.async_wait_for(1s, asio::bind_cancellation_slot(signal.slot(), [&](error_code) {
-                           left = !signal.slot().has_handler();
-                       }));
+    s.t.async_wait_for(
+        1s, asio::bind_cancellation_slot(signal.slot(), [&](error_code) { left = !signal.slot().has_handler(); }));
     CHECK(signal.slot().has_handler());
     s.world.run();
     CHECK(left);
@@ -265,8 +265,9 @@ TEST_CASE("timer: allocates from the handler's allocator, and has given all back
         scene s;
         ledger book;
         std::size_t at_upcall = 99;
-        s.t.async_wait_for(1s, asio::bind_allocator(counting_allocator<int>(book), asio::bind_executor(s.world.get_executor(),
-                                                    [&](error_code) { at_upcall = book.live; })));
+        s.t.async_wait_for(1s, asio::bind_allocator(counting_allocator<int>(book),
+                                                    asio::bind_executor(s.world.get_executor(),
+                                                                        [&](error_code) { at_upcall = book.live; })));
         CHECK(book.live > 0);
         if (cancelled) s.t.cancel();
         s.world.run();
@@ -283,7 +284,8 @@ TEST_CASE("timer: works with every completion token")
 
     SUBCASE("callback, also one that can only be moved")
     {
-        s.t.async_wait_for(1s, [&, only_one = std::make_unique<int>(1)](error_code ec) { completions += !ec ? *only_one : 0; });
+        s.t.async_wait_for(
+            1s, [&, only_one = std::make_unique<int>(1)](error_code ec) { completions += !ec ? *only_one : 0; });
     }
     SUBCASE("deferred: nothing begins before it is asked to")
     {
@@ -357,7 +359,8 @@ TEST_CASE("timer: cancelling a coroutine ends the wait it is in")
     asio::cancellation_signal signal;
     std::exception_ptr ended_with;
     asio::co_spawn(
-        s.world.get_executor(), [&]() -> asio::awaitable<void> { co_await s.t.async_wait_for(24h, asio::use_awaitable); },
+        s.world.get_executor(),
+        [&]() -> asio::awaitable<void> { co_await s.t.async_wait_for(24h, asio::use_awaitable); },
         asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e) { ended_with = e; }));
     s.world.run_for(1s);
     signal.emit(asio::cancellation_type::terminal);
@@ -409,8 +412,8 @@ TEST_CASE("timer: a handler may own the timer, start another wait on it, and des
     CHECK(world.now() == begin + 2s);
 }
 
-TEST_CASE_TEMPLATE("timer: when the context goes down, pending handlers are destroyed and not run", Context, virtual_time,
-                   asio::io_context)
+TEST_CASE_TEMPLATE("timer: when the context goes down, pending handlers are destroyed and not run", Context,
+                   virtual_time, asio::io_context)
 {
     auto const alive = std::make_shared<int>();
     bool ran = false;
@@ -499,8 +502,10 @@ TEST_CASE("timer: on strands of several threads every wait completes exactly onc
                                }));
             if (random() % 2)
                 asio::post(strand, [this, type = random() % 3] {
-                    if (type == 0) t.cancel();
-                    else signal.emit(type == 1 ? asio::cancellation_type::terminal : asio::cancellation_type::total);
+                    if (type == 0)
+                        t.cancel();
+                    else
+                        signal.emit(type == 1 ? asio::cancellation_type::terminal : asio::cancellation_type::total);
                 });
         }
     };

@@ -28,8 +28,7 @@ TEST_CASE("attempt_timeout: each attempt gets the whole span, and never more tha
 {
     weir::testing::manual_clock clock;
     auto guarded = weir::pipeline(
-        weir::deadline(1s),
-        weir::retry({.max_attempts = 4, .backoff = weir::constant(200ms).with(weir::jitter::none)}),
+        weir::deadline(1s), weir::retry({.max_attempts = 4, .backoff = weir::constant(200ms).with(weir::jitter::none)}),
         weir::attempt_timeout(500ms));
     std::vector<duration> left;
     (void)guarded.call(

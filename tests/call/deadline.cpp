@@ -27,7 +27,8 @@ TEST_CASE("deadline: a span that is not above zero is refused, by name")
 {
     for (auto const span : {0ns, -1ns, duration::min()}) {
         CAPTURE(span.count());
-        CHECK_THROWS_WITH_AS(weir::deadline{span}, doctest::Contains("deadline must be above 0 ms"), std::invalid_argument);
+        CHECK_THROWS_WITH_AS(weir::deadline{span}, doctest::Contains("deadline must be above 0 ms"),
+                             std::invalid_argument);
     }
     CHECK(weir::deadline(1ns).span() == 1ns);
     CHECK(weir::deadline(duration::max()).span() == duration::max());

@@ -165,9 +165,8 @@ TEST_CASE("observe: hears why there is no further attempt")
     CHECK(reason(weir::pipeline(weir::observe(seen), weir::retry(twice)), fails) == "attempts");
     CHECK(reason(weir::pipeline(weir::observe(seen), weir::retry(twice, empty)), fails) == "budget");
     CHECK(reason(weir::pipeline(weir::deadline(100ms), weir::observe(seen), weir::retry(twice)), fails) == "deadline");
-    CHECK(reason(weir::pipeline(weir::observe(seen), weir::retry(twice)), [](attempt const&) {
-              return make_error_code(std::errc::permission_denied);
-          }) == "permanent");
+    CHECK(reason(weir::pipeline(weir::observe(seen), weir::retry(twice)),
+                 [](attempt const&) { return make_error_code(std::errc::permission_denied); }) == "permanent");
     CHECK(reason(weir::pipeline(weir::observe(seen), weir::retry(twice), weir::classify([](int) {
                                     auto o = outcome::failure();
                                     o.retry_after = 61s;
@@ -185,8 +184,8 @@ TEST_CASE("observe: what a hook throws harms neither the call nor the other obse
     recorder before, after;
     auto guarded = weir::pipeline(weir::observe(before), weir::observe(trouble), weir::observe(after),
                                   weir::retry({.max_attempts = 2, .backoff = pauses_of(1ms)}), tickets(3));
-    auto const value = guarded.call([](attempt const& a) { return a.number() == 1 ? weir::result<int>(reset()) : 42; },
-                                    clock);
+    auto const value =
+        guarded.call([](attempt const& a) { return a.number() == 1 ? weir::result<int>(reset()) : 42; }, clock);
     CHECK(*value == 42);
     CHECK(trouble.heard == 6);
     auto const last_error = guarded.call([](attempt const&) { return reset(); }, clock);
@@ -236,7 +235,8 @@ TEST_CASE("observe: hooks that are not there are not missed")
 {
     weir::testing::manual_clock clock;
     struct hears_nothing {};
-    auto guarded = weir::pipeline(weir::observe(hears_nothing{}), weir::retry({.max_attempts = 2, .backoff = pauses_of(1ms)}));
+    auto guarded =
+        weir::pipeline(weir::observe(hears_nothing{}), weir::retry({.max_attempts = 2, .backoff = pauses_of(1ms)}));
     CHECK(guarded.call([](attempt const&) { return reset(); }, clock).error().code == reset());
 }
 

@@ -44,7 +44,8 @@ TEST_CASE("bad_option: a span reads in milliseconds, a number as it was written"
 
 TEST_CASE("bad_option: finds room for the longest of numbers")
 {
-    CHECK(message("f", "r", std::numeric_limits<std::uint64_t>::max()) == "weir: f must be r, and is 18446744073709551615");
+    CHECK(message("f", "r", std::numeric_limits<std::uint64_t>::max()) ==
+          "weir: f must be r, and is 18446744073709551615");
     CHECK(message("f", "r", -std::numeric_limits<double>::denorm_min()) == "weir: f must be r, and is -5e-324");
     CHECK(message("f", "r", -1.7976931348623157e308) == "weir: f must be r, and is -1.7976931348623157e+308");
     CHECK(message("f", "r", std::numeric_limits<double>::quiet_NaN()) == "weir: f must be r, and is nan");

@@ -13,12 +13,9 @@ TEST_CASE("endpoint: differs when any of its fields does, so that no change of a
     endpoint const one{.id = "a", .host = "10.0.0.1", .port = 80, .weight = 2, .zone = "z", .metadata = {{"k", "v"}}};
     CHECK(one == endpoint(one));
     std::vector<std::function<void(endpoint&)>> const changes{
-        [](endpoint& e) { e.id = "b"; },
-        [](endpoint& e) { e.host = "10.0.0.2"; },
-        [](endpoint& e) { e.port = 81; },
-        [](endpoint& e) { e.weight = 3; },
-        [](endpoint& e) { e.zone = "y"; },
-        [](endpoint& e) { e.metadata["k"] = "w"; },
+        [](endpoint& e) { e.id = "b"; },   [](endpoint& e) { e.host = "10.0.0.2"; },
+        [](endpoint& e) { e.port = 81; },  [](endpoint& e) { e.weight = 3; },
+        [](endpoint& e) { e.zone = "y"; }, [](endpoint& e) { e.metadata["k"] = "w"; },
     };
     for (auto const& change : changes) {
         auto other = one;

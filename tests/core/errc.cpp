@@ -78,8 +78,10 @@ TEST_CASE("errc: every code has a message of its own, and nothing else has one")
     for (std::size_t i = 0; i < more_than_there_are; ++i) {
         CAPTURE(i);
         auto const message = make_error_code(static_cast<errc>(i)).message();
-        if (named<errc>[i]) CHECK(messages.insert(message).second);
-        else CHECK(message == unknown);
+        if (named<errc>[i])
+            CHECK(messages.insert(message).second);
+        else
+            CHECK(message == unknown);
     }
     CHECK(messages.size() > 10);
     CHECK(std::error_code(-1, make_error_code(errc::stopped).category()).message() == unknown);
@@ -93,8 +95,10 @@ TEST_CASE("condition: every condition has a message of its own, and nothing else
     for (std::size_t i = 0; i < more_than_there_are; ++i) {
         CAPTURE(i);
         auto const message = category.message(static_cast<int>(i));
-        if (named<condition>[i]) CHECK(messages.insert(message).second);
-        else CHECK(message == unknown);
+        if (named<condition>[i])
+            CHECK(messages.insert(message).second);
+        else
+            CHECK(message == unknown);
     }
     CHECK(category.name() == std::string_view("weir.condition"));
 }

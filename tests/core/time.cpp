@@ -32,8 +32,8 @@ std::int64_t held(int128 exact)
 /// Numbers of every magnitude and both signs, and often the ends of the scale and what is next to them.
 std::int64_t any_number(std::mt19937_64& random)
 {
-    constexpr std::array edges{limits::min(),     limits::min() + 1, limits::min() / 2, std::int64_t{-1}, std::int64_t{0},
-                               std::int64_t{1},   limits::max() / 2, limits::max() - 1, limits::max()};
+    constexpr std::array<std::int64_t, 9> edges{limits::min(),     limits::min() + 1, limits::min() / 2, -1, 0, 1,
+                                                limits::max() / 2, limits::max() - 1, limits::max()};
     auto const draw = random();
     if (draw % 4 == 0) return edges[(draw >> 8) % edges.size()];
     return static_cast<std::int64_t>(random()) >> (draw >> 8) % 64;

@@ -63,8 +63,8 @@ TEST_CASE("scripted_operation: under a pipeline it is retried as the real one wo
     auto const begin = clock.now();
     scripted_operation<int> op;
     op.fail(std::errc::connection_reset, 5ms).raise(std::runtime_error("before it began")).succeed(42, 10ms);
-    auto guarded = weir::pipeline(weir::deadline(1s),
-                                  weir::retry({.backoff = weir::constant(100ms).with(weir::jitter::none)}));
+    auto guarded =
+        weir::pipeline(weir::deadline(1s), weir::retry({.backoff = weir::constant(100ms).with(weir::jitter::none)}));
     CHECK(*guarded.call(op.blocking(clock), clock) == 42);
     CHECK(clock.now() == begin + 215ms);
     CHECK(op.attempts().size() == 3);

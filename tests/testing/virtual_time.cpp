@@ -188,7 +188,7 @@ TEST_CASE("virtual_time: step says when there is nothing more to do, and work th
     CHECK(!world.step(world.now() + 4s));
     CHECK(world.step(world.now() + 5s));  // time moves
     CHECK(ran == 1);
-    CHECK(world.step());                  // the handler runs
+    CHECK(world.step());  // the handler runs
     CHECK(ran == 2);
     CHECK(!world.step());
 }
