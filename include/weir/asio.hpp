@@ -5,6 +5,7 @@
 
 #include <weir/weir.hpp>
 
+#include <weir/async/async_acquire.hpp>
 #include <weir/async/async_call.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/async/timer_queue.hpp>
