@@ -7,13 +7,19 @@
 #include <doctest/doctest.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -581,4 +587,59 @@ TEST_CASE("consul: destroying everything with questions pending ends quietly")
         CHECK_FALSE(called);
     }
     // Some of it goes down with the context.
+}
+
+TEST_CASE("consul: on a context with several threads, with watches, leases and questions coming, going and cancelled")
+{
+    asio::io_context server_io;
+    scripted_server server(server_io.get_executor());
+    server.always(script().read_request().answer(200, health("ab"), index(7)).close());
+    std::jthread const serving([&] { server_io.run(); });
+
+    std::atomic<int> resolved{0}, cancelled{0}, registered{0}, told{0};
+    {
+        asio::thread_pool pool(3);
+        auto const options = quick(server);
+        consul registry(pool.get_executor(), options);
+        auto const held = registry.watch({"web"});
+        for (int round = 0; round < 15; ++round) {
+            auto watch = registry.watch({"web"});
+            watch.async_next(std::function<void(boost::system::error_code, update)>(
+                [&](boost::system::error_code ec, update const&) { told += !ec; }));
+            std::optional<lease> kept;
+            std::atomic<bool> done{false};
+            registry.async_register(web(), std::function<void(boost::system::error_code, lease)>(
+                                               [&](boost::system::error_code ec, lease l) {
+                                                   registered += !ec;
+                                                   kept = std::move(l);
+                                                   done = true;
+                                               }));
+            // Cancellations are emitted where the handler runs, which is not where the question is worked on.
+            auto const strand = asio::make_strand(pool);
+            asio::cancellation_signal stop;
+            std::atomic<int> ended{0};
+            for (int n = 0; n < 2; ++n)
+                asio::dispatch(strand, [&, n] {
+                    registry.async_resolve(
+                        {"web"},
+                        asio::bind_executor(
+                            strand, asio::bind_cancellation_slot(
+                                        n ? stop.slot() : asio::cancellation_slot(),
+                                        std::function<void(boost::system::error_code, std::shared_ptr<snapshot const>)>(
+                                            [&](boost::system::error_code ec, auto const&) {
+                                                ++(ec ? cancelled : resolved);
+                                                ++ended;
+                                            }))));
+                    if (n) asio::post(strand, [&] { stop.emit(asio::cancellation_type::total); });
+                });
+            while (ended < 2 || !done) std::this_thread::yield();
+        }
+        while (!held.current()) std::this_thread::yield();
+        CHECK(held.current()->instances->size() == 2);
+        pool.stop();
+    }
+    server_io.stop();
+    CHECK(registered == 15);
+    CHECK(resolved >= 15);
+    CHECK(resolved + cancelled == 30);
 }

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
@@ -118,6 +120,27 @@ TEST_CASE("watch: a confirmed set is younger, and not news")
     CHECK(s.told.size() == 1);
     CHECK(s.consumer.current()->as_of == weir::time_point(std::chrono::hours(5)));
     CHECK(s.consumer.current()->revision == "r2");
+}
+
+TEST_CASE("watch: cancelled, a wait ends with operation_aborted, and the next one delivers what was on its way")
+{
+    scene s;
+    s.source->publish(of("a"), cause::first);
+    s.next();
+    for (bool const news : {false, true}) {
+        asio::cancellation_signal stop;
+        s.consumer.async_next(asio::bind_cancellation_slot(
+            stop.slot(), [&](boost::system::error_code ec, update const&) { s.ends.push_back(ec); }));
+        s.world.poll();
+        if (news) s.source->publish(of("ab"), cause::change);  // wakes the wait, which has not run yet
+        stop.emit(asio::cancellation_type::total);
+        s.world.poll();
+        CHECK(s.ends.back() == asio::error::operation_aborted);
+    }
+    CHECK(s.ends.size() == 2);
+    s.next();
+    REQUIRE(s.told.size() == 2);
+    CHECK(s.told[1].diff.added.size() == 1);
 }
 
 TEST_CASE("watch: the end comes after the last news, and again to whoever asks again")
