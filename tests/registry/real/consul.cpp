@@ -67,7 +67,7 @@ public:
 
     explicit server(kind k) : kind_(k), ports_(free_ports(3))
     {
-        std::string name = (std::filesystem::temp_directory_path() / "weir-consul-XXXXXX").string();
+        std::string name = (std::filesystem::temp_directory_path() / "weir-consul-").string() + std::string(6, 'X');
         if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
         directory_ = name;
         if (kind_ == kind::guarded)
