@@ -250,6 +250,39 @@ TEST_CASE("timer_queue: a wait further away than the next look ends on time, and
     CHECK(on_time);
 }
 
+// The queue's own timer runs on the executor of whoever waits first. On his strand, his long computation would keep
+// everybody else's timeout from happening.
+TEST_CASE("timer_queue: a strand that is busy does not hold up the waits of others")
+{
+    for (bool const type_erased : {false, true}) {
+        CAPTURE(type_erased);
+        asio::io_context context(2);
+        auto const busy = asio::make_strand(context);
+        auto& queue = timer_queue::of(busy);
+        counted first, other;
+        auto const insert_on_strand = [&](timer_queue::node& n) {
+            auto const at = queue.now() + 1ms;
+            if (type_erased)
+                queue.insert(n, at, asio::any_io_executor(busy));
+            else
+                queue.insert(n, at, busy);
+        };
+        insert_on_strand(first);
+        std::atomic<bool> held_up{false};
+        asio::post(busy, [&] {
+            queue.insert(other, queue.now() + 1ms, context.get_executor());
+            auto const give_up = weir::steady_clock::now() + 10s;
+            while (other.ended == 0 && !held_up) held_up = weir::steady_clock::now() > give_up;
+        });
+        std::thread second([&] { context.run(); });
+        context.run();
+        second.join();
+        CHECK(!held_up);
+        CHECK(first.ended == 1);
+        CHECK(other.ended == 1);
+    }
+}
+
 TEST_CASE("timer_queue: many threads insert and remove, every wait ends exactly once and none before its time")
 {
     constexpr int inserters = 2, drivers = 2, waits = 3000;

@@ -550,6 +550,23 @@ TEST_CASE("machine: the caller's cancel, at each moment, leaves every token sett
     CHECK(b.balanced());
 }
 
+TEST_CASE("machine: an attempt that ignores the caller's cancel is told again when its time is up")
+{
+    auto p = weir::pipeline(weir::attempt_timeout(300ms));
+    stepper s(p);
+    s.m.start(s.now);
+    (void)s.next();
+    s.m.cancel();
+    CHECK(s.next().what == decltype(s)::verb::cancel);
+    CHECK(s.next().until == t0 + 300ms);
+    s.now += 300ms;
+    CHECK(s.next().what == decltype(s)::verb::cancel);
+    CHECK(s.next().until == weir::never);
+    CHECK_FALSE(s.finished(outcome::failure()));
+    CHECK(s.next().what == decltype(s)::verb::done);
+    CHECK(s.m.how_it_ended() == decltype(s)::verdict::cancelled);
+}
+
 TEST_CASE("machine: abandoned in flight, slots are freed and permits stay spent")
 {
     book b;

@@ -238,6 +238,15 @@ TEST_CASE("observe: hooks that are not there are not missed")
     auto guarded =
         weir::pipeline(weir::observe(hears_nothing{}), weir::retry({.max_attempts = 2, .backoff = pauses_of(1ms)}));
     CHECK(guarded.call([](attempt const&) { return reset(); }, clock).error().code == reset());
+
+    struct hears_the_end final {
+        int* calls;
+        void call_ended(call_report const&) { ++*calls; }
+    };
+    int calls = 0;
+    auto last = weir::pipeline(weir::observe(hears_the_end{&calls}));
+    (void)last.call([](attempt const&) {}, clock);
+    CHECK(calls == 1);
 }
 
 TEST_CASE("observe: is told of a call whose operation throws, before the exception goes on")

@@ -278,11 +278,11 @@ auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op,
     return asio::async_initiate<Token, typename detail::attempt_result<op_type>::signature>(
         [executor, &guarded](auto handler, op_type o) {
             auto const runs_on = detail::operation_executor(executor, handler);
-            using operation = detail::async_call_op<pipeline<Stages...>, op_type, decltype(handler),
-                                                    std::remove_cv_t<decltype(runs_on)>>;
+            using call_op = detail::async_call_op<pipeline<Stages...>, op_type, decltype(handler),
+                                                  std::remove_cv_t<decltype(runs_on)>>;
             auto const allocator = asio::get_associated_allocator(handler);
-            operation::start(
-                std::allocate_shared<operation>(allocator, guarded, std::move(o), std::move(handler), runs_on));
+            call_op::start(
+                std::allocate_shared<call_op>(allocator, guarded, std::move(o), std::move(handler), runs_on));
         },
         token, std::forward<Op>(op));
 }

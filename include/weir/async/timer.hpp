@@ -149,9 +149,9 @@ private:
     template <class Handler>
     void start(Handler handler, time_point at)
     {
-        using operation = wait_for<Handler>;
-        using traits = std::allocator_traits<typename operation::allocator_type>;
-        typename operation::allocator_type allocator(asio::get_associated_allocator(handler));
+        using wait_type = wait_for<Handler>;
+        using traits = std::allocator_traits<typename wait_type::allocator_type>;
+        typename wait_type::allocator_type allocator(asio::get_associated_allocator(handler));
         auto* const memory = traits::allocate(allocator, 1);
         traits::construct(allocator, memory, *this, std::move(handler));
         memory->listen();

@@ -6,8 +6,11 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/set.hpp>
 
@@ -79,7 +82,7 @@ public:
         return virtual_ ? time_point(duration(virtual_now_.load(std::memory_order_relaxed))) : steady_clock::now();
     }
 
-    /// Waits until `at`. `executor` belongs to this context: the first one drives the queue's Asio timer.
+    /// Waits until `at`. `executor` belongs to this context: the first one, out of its strand, drives the queue's timer.
     /// Precondition: `n` is not waiting.
     template <class Executor>
     void insert(node& n, time_point at, Executor const& executor, group* members = nullptr)
@@ -90,7 +93,7 @@ public:
         n.queued_ = true;
         nodes_.insert(n);
         if (virtual_ || (armed_ && armed_for_ <= at)) return;
-        if (!timer_) timer_.emplace(asio::any_io_executor(executor));
+        if (!timer_) timer_.emplace(outside_strand(executor));
         arm();
     }
 
@@ -160,6 +163,27 @@ private:
         nodes_.erase(nodes_.iterator_to(n));
         static_cast<group_hook&>(n).unlink();
         n.queued_ = false;
+    }
+
+    // The queue's own timer serves everybody: on the strand of one, his long handler would keep the others' timeouts from
+    // happening.
+    template <class Executor>
+    static asio::any_io_executor outside_strand(Executor const& executor)
+    {
+        return executor;
+    }
+    template <class Executor>
+    static asio::any_io_executor outside_strand(asio::strand<Executor> const& strand)
+    {
+        return outside_strand(strand.get_inner_executor());
+    }
+    static asio::any_io_executor outside_strand(asio::any_io_executor const& executor)
+    {
+        using asio::strand;
+        if (auto const* s = executor.target<strand<asio::any_io_executor>>()) return outside_strand(*s);
+        if (auto const* s = executor.target<strand<asio::io_context::executor_type>>()) return outside_strand(*s);
+        if (auto const* s = executor.target<strand<asio::thread_pool::executor_type>>()) return outside_strand(*s);
+        return executor;
     }
 
     // Under the lock, with a node queued. Re-arming cancels the wait before; its handler finds another epoch and leaves.

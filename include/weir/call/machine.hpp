@@ -128,6 +128,12 @@ private:
         tokens held;
     };
 
+    /// An attempt that was told to stop, and did not care, is told again when its time is up.
+    [[nodiscard]] static bool may_time_out(slot const& s) noexcept
+    {
+        return s.state == phase::sent || (s.state == phase::stopping && s.why == reason::superseded);
+    }
+
     template <class F>
     static constexpr void each_stage(F&& f)
     {
@@ -228,9 +234,9 @@ template <class Pipeline, std::size_t InFlight>
 auto machine<Pipeline, InFlight>::next(time_point now, random_engine& random) -> step
 {
     for (auto& s : slots_) {
-        if (s.state != phase::sent) continue;
-        if (stopping_) s.why = reason::superseded;
-        else if (now >= s.what.deadline()) s.why = now >= call_deadline_ ? reason::deadline : reason::timeout;
+        if (s.state == phase::sent && stopping_) s.why = reason::superseded;
+        else if (may_time_out(s) && now >= s.what.deadline())
+            s.why = now >= call_deadline_ ? reason::deadline : reason::timeout;
         else continue;
         s.state = phase::stopping;
         return {verb::cancel, static_cast<std::size_t>(&s - slots_.data())};
@@ -256,7 +262,7 @@ auto machine<Pipeline, InFlight>::next(time_point now, random_engine& random) ->
     bool idle = launch_at_ == never;
     for (auto& s : slots_) {
         idle = idle && s.state == phase::idle;
-        if (s.state == phase::sent) until = std::min(until, s.what.deadline());
+        if (may_time_out(s)) until = std::min(until, s.what.deadline());
         if (s.state == phase::held) until = std::min(until, s.hold_until);
     }
     if (!idle) return {verb::wait, 0, until};

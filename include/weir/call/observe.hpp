@@ -23,12 +23,33 @@ enum class no_retry : std::uint8_t {
 
 /// How a call ended.
 struct call_report {
-    unsigned attempts = 0;  ///< sent
-    outcome last;           ///< of the attempt that decided; `ignored` when none was sent
-    bool refused = false;   ///< by one of weir's own gates, nothing having been answered
+    unsigned attempts = 0;   ///< sent
+    outcome last;            ///< of the attempt that decided; `ignored` when none was sent
+    bool refused = false;    ///< by one of weir's own gates, nothing having been answered
     bool cancelled = false;  ///< by the caller
-    duration elapsed{};     ///< from the start of the call, waits included
+    duration elapsed{};      ///< from the start of the call, waits included
 };
+
+namespace detail {
+
+struct every_hook {
+    void attempt_started() {}
+    void attempt_ended() {}
+    void refused() {}
+    void retry_scheduled() {}
+    void retry_suppressed() {}
+    void call_ended() {}
+};
+
+/// Here the name of a hook is ambiguous if the observer has it too, be it private, overloaded or a template, where asking
+/// the observer itself would only say that there is none. A final class can only be asked itself.
+template <class Observer>
+struct without_hooks : Observer, every_hook {};
+template <class Observer>
+    requires std::is_final_v<Observer>
+struct without_hooks<Observer> : every_hook {};
+
+}  // namespace detail
 
 /// The rule of a pipeline that reports what happens, from one place: the call machine. `Observer` has any of
 ///
@@ -39,7 +60,7 @@ struct call_report {
 ///   void retry_suppressed(weir::no_retry);
 ///   void call_ended(weir::call_report const&);
 ///
-/// A hook with the right name and another signature does not compile. An lvalue is shared by reference.
+/// A hook with the right name and another signature, or a private one, does not compile. An lvalue is shared by reference.
 /// Threads: hooks run on the thread of the call they belong to, under no lock; what they throw is swallowed.
 /// Cost:    none for a hook that is absent.   Seen in: examples/12_observe.cpp
 template <class Observer>
@@ -75,66 +96,73 @@ observe(Observer&&) -> observe<Observer>;
 template <class Observer>
 void observe<Observer>::attempt_started(attempt const& a) noexcept
 {
-    using O = std::remove_reference_t<Observer>;
+    using O = std::remove_cvref_t<Observer>;
     if constexpr (requires { observer_.attempt_started(a); })
         harmless([&] { observer_.attempt_started(a); });
     else
-        static_assert(!requires { &O::attempt_started; },
-                      "weir::observe: the hook is void attempt_started(weir::attempt const&)");
+        static_assert(
+            !requires { &O::attempt_started; } && requires { &detail::without_hooks<O>::attempt_started; },
+            "weir::observe: the hook is a public void attempt_started(weir::attempt const&)");
 }
 
 template <class Observer>
 void observe<Observer>::attempt_ended(attempt const& a, outcome const& o) noexcept
 {
-    using O = std::remove_reference_t<Observer>;
+    using O = std::remove_cvref_t<Observer>;
     if constexpr (requires { observer_.attempt_ended(a, o); })
         harmless([&] { observer_.attempt_ended(a, o); });
     else
-        static_assert(!requires { &O::attempt_ended; },
-                      "weir::observe: the hook is void attempt_ended(weir::attempt const&, weir::outcome const&)");
+        static_assert(
+            !requires { &O::attempt_ended; } && requires { &detail::without_hooks<O>::attempt_ended; },
+            "weir::observe: the hook is a public void attempt_ended(weir::attempt const&, weir::outcome const&)");
 }
 
 template <class Observer>
 void observe<Observer>::refused(rejection const& r) noexcept
 {
-    using O = std::remove_reference_t<Observer>;
+    using O = std::remove_cvref_t<Observer>;
     if constexpr (requires { observer_.refused(r); })
         harmless([&] { observer_.refused(r); });
     else
-        static_assert(!requires { &O::refused; }, "weir::observe: the hook is void refused(weir::rejection const&)");
+        static_assert(
+            !requires { &O::refused; } && requires { &detail::without_hooks<O>::refused; },
+            "weir::observe: the hook is a public void refused(weir::rejection const&)");
 }
 
 template <class Observer>
 void observe<Observer>::retry_scheduled(unsigned attempts_so_far, duration wait) noexcept
 {
-    using O = std::remove_reference_t<Observer>;
+    using O = std::remove_cvref_t<Observer>;
     if constexpr (requires { observer_.retry_scheduled(attempts_so_far, wait); })
         harmless([&] { observer_.retry_scheduled(attempts_so_far, wait); });
     else
-        static_assert(!requires { &O::retry_scheduled; },
-                      "weir::observe: the hook is void retry_scheduled(unsigned, weir::duration)");
+        static_assert(
+            !requires { &O::retry_scheduled; } && requires { &detail::without_hooks<O>::retry_scheduled; },
+            "weir::observe: the hook is a public void retry_scheduled(unsigned, weir::duration)");
 }
 
 template <class Observer>
 void observe<Observer>::retry_suppressed(no_retry why) noexcept
 {
-    using O = std::remove_reference_t<Observer>;
+    using O = std::remove_cvref_t<Observer>;
     if constexpr (requires { observer_.retry_suppressed(why); })
         harmless([&] { observer_.retry_suppressed(why); });
     else
-        static_assert(!requires { &O::retry_suppressed; },
-                      "weir::observe: the hook is void retry_suppressed(weir::no_retry)");
+        static_assert(
+            !requires { &O::retry_suppressed; } && requires { &detail::without_hooks<O>::retry_suppressed; },
+            "weir::observe: the hook is a public void retry_suppressed(weir::no_retry)");
 }
 
 template <class Observer>
 void observe<Observer>::call_ended(call_report const& report) noexcept
 {
-    using O = std::remove_reference_t<Observer>;
+    using O = std::remove_cvref_t<Observer>;
     if constexpr (requires { observer_.call_ended(report); })
         harmless([&] { observer_.call_ended(report); });
     else
-        static_assert(!requires { &O::call_ended; },
-                      "weir::observe: the hook is void call_ended(weir::call_report const&)");
+        static_assert(
+            !requires { &O::call_ended; } && requires { &detail::without_hooks<O>::call_ended; },
+            "weir::observe: the hook is a public void call_ended(weir::call_report const&)");
 }
 
 }  // namespace weir

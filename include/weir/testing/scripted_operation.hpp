@@ -67,7 +67,7 @@ public:
     [[nodiscard]] auto async(Executor const& executor)
     {
         return [this, clock = std::make_shared<timer>(executor)](attempt const& a) {
-            return play(*clock, begin(a));
+            return play(clock, begin(a));
         };
     }
 
@@ -101,20 +101,21 @@ private:
         return l;
     }
 
-    // By value: the script may grow while the attempt is in flight.
-    auto play(timer& t, line l)
+    // By value: the script may grow, and the callable that began the attempt may go, while it is in flight.
+    auto play(std::shared_ptr<timer> t, line l)
     {
+        auto& io = *t;
         return asio::async_compose<asio::deferred_t const, void(boost::system::error_code, T)>(
-            [this, &t, l = std::move(l), begun = false](auto& self, boost::system::error_code ec = {}) mutable {
+            [this, t = std::move(t), l = std::move(l), begun = false](auto& self, boost::system::error_code ec = {}) mutable {
                 if (!std::exchange(begun, true)) {
                     self.reset_cancellation_state(asio::enable_total_cancellation());
-                    return t.async_wait_for(l.takes, std::move(self));
+                    return t->async_wait_for(l.takes, std::move(self));
                 }
                 ++ended_;
                 if (ec) ++cancelled_;
                 self.complete(ec ? ec : boost::system::error_code(l.code), ec ? T{} : l.value);
             },
-            asio::deferred, t);
+            asio::deferred, io.get_executor());
     }
 
     std::vector<line> script_;
