@@ -1,12 +1,12 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // A hook with the right name and a wrong signature would never run, and nobody would know.
-// expect: weir::observe: the hook is void attempt_started(weir::attempt const&)
-// expect: weir::observe: the hook is void attempt_ended(weir::attempt const&, weir::outcome const&)
-// expect: weir::observe: the hook is void refused(weir::rejection const&)
-// expect: weir::observe: the hook is void retry_scheduled(unsigned, weir::duration)
-// expect: weir::observe: the hook is void retry_suppressed(weir::no_retry)
-// expect: weir::observe: the hook is void call_ended(weir::call_report const&)
+// expect: weir::observe: the hook is a public void attempt_started(weir::attempt const&)
+// expect: weir::observe: the hook is a public void attempt_ended(weir::attempt const&, weir::outcome const&)
+// expect: weir::observe: the hook is a public void refused(weir::rejection const&)
+// expect: weir::observe: the hook is a public void retry_scheduled(unsigned, weir::duration)
+// expect: weir::observe: the hook is a public void retry_suppressed(weir::no_retry)
+// expect: weir::observe: the hook is a public void call_ended(weir::call_report const&)
 #include <weir/call/pipeline.hpp>
 
 struct observer {
@@ -19,11 +19,15 @@ struct observer {
     void call_ended(weir::call_report const&) {}
 #else
     void attempt_started(int) {}
-    void attempt_ended(weir::attempt const&) {}
+    void attempt_started(long) {}
+    template <class T>
+    void attempt_ended(T, T) {}
     void refused(weir::errc) {}
     void retry_scheduled(weir::duration, unsigned) {}
     void retry_suppressed() {}
-    void call_ended(weir::call_report&) {}
+
+private:
+    void call_ended(weir::call_report const&) {}
 #endif
 };
 
