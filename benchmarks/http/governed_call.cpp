@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// What five policies and two deadlines add to a real HTTP call: CPU time of the client process for one call, 32 in flight
-// over kept loopback connections, against the same call of the same client without them.
+// What five policies and two deadlines add to a real HTTP call: CPU time of the client process for one call, 32 in
+// flight over kept loopback connections, against the same call of the same client without them.
 //
 // The two take turns in short slices of one run, and each pair of neighbouring slices gives one ratio, because the
 // machine's other work moves a single figure by far more than the difference. The server is a process of its own.
@@ -141,8 +141,9 @@ int main(int argc, char** argv)
     for (int i = 0; i < 8; ++i) endpoints.push_back({std::to_string(i), "127.0.0.1", port});
     weir::endpoint_set const set(endpoints);
     weir::peak_ewma balancer(set);
-    auto guarded = weir::pipeline(weir::deadline(2s), bucket, weir::retry({.max_attempts = 3}, budget), breaker, balancer,
-                                  weir::attempt_timeout(1s), weir::classify(http::classifier(http::verb::get)));
+    auto guarded = weir::pipeline(weir::deadline(2s), bucket, weir::retry({.max_attempts = 3}, budget), breaker,
+                                  balancer, weir::attempt_timeout(1s),
+                                  weir::classify(http::classifier(http::verb::get)));
 
     auto const& to = endpoints.front();
     auto const bare = [&](auto done) {

@@ -22,7 +22,7 @@ namespace http = weir::http;
 using boost::system::error_code;
 
 // The look-out for deadlines runs on whichever thread runs the timer queue; everything else on the client's strand.
-TEST_CASE("client: on a strand of a context with several threads, deadlines, cancellations and answers end each call once")
+TEST_CASE("client: on a strand among several threads, deadlines, cancellations and answers end each call once")
 {
     asio::io_context io;
     auto const strand = asio::make_strand(io);
@@ -30,7 +30,8 @@ TEST_CASE("client: on a strand of a context with several threads, deadlines, can
     constexpr int calls = 2000;
     std::atomic<int> answered = 0, timed_out = 0, cancelled = 0, others = 0, ended = 0;
 
-    http::basic_server server(server_strand, [](http::request const&) { return http::reply(http::status::ok, "hello"); }, {});
+    auto const hello = [](http::request const&) { return http::reply(http::status::ok, "hello"); };
+    http::basic_server server(server_strand, hello, {});
     auto client = std::make_shared<http::basic_client<asio::strand<asio::io_context::executor_type>>>(strand);
     weir::endpoint const to{"", "127.0.0.1", server.port()};
     std::vector<asio::cancellation_signal> signals(8);
@@ -52,18 +53,18 @@ TEST_CASE("client: on a strand of a context with several threads, deadlines, can
                 return;
             }
             auto const limit = left % 3 == 0 ? 50us : weir::duration(10s);
+            auto handler = [&, c, self, left](error_code ec, http::response const&) {
+                if (!ec) ++answered;
+                else if (ec == weir::errc::attempt_timed_out || ec == weir::errc::no_time_left) ++timed_out;
+                else if (ec == asio::error::operation_aborted) ++cancelled;
+                else ++others;
+                asio::post(strand, [&, c, self, left] {
+                    self->next(left - 1);
+                    if (left % 5 == 0) signals[(c + 1) % signals.size()].emit(asio::cancellation_type::terminal);
+                });
+            };
             client->async_send(to, http::get("/"), weir::now(strand) + limit,
-                               asio::bind_cancellation_slot(signals[c].slot(), [&, c, self, left](error_code ec, auto const&) {
-                                   if (!ec) ++answered;
-                                   else if (ec == weir::errc::attempt_timed_out || ec == weir::errc::no_time_left) ++timed_out;
-                                   else if (ec == asio::error::operation_aborted) ++cancelled;
-                                   else ++others;
-                                   asio::post(strand, [&, c, self, left] {
-                                       self->next(left - 1);
-                                       if (left % 5 == 0)
-                                           signals[(c + 1) % signals.size()].emit(asio::cancellation_type::terminal);
-                                   });
-                               }));
+                               asio::bind_cancellation_slot(signals[c].slot(), std::move(handler)));
         };
     }
     asio::post(strand, [&] {

@@ -21,7 +21,8 @@ namespace {
 
 http::response echo(http::request const& r)
 {
-    return http::reply(http::status::ok, std::string(r.method_string()) + " " + std::string(r.target()) + " " + r.body());
+    return http::reply(http::status::ok,
+                       std::string(r.method_string()) + " " + std::string(r.target()) + " " + r.body());
 }
 
 struct scene {
@@ -63,7 +64,8 @@ bool has(std::string const& text, std::string_view part) { return text.find(part
 TEST_CASE("server: answers, keeps the connection, and takes requests that came together")
 {
     scene s;
-    auto const got = s.raw("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+    auto const got = s.raw("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
+                           "POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
                            "GET /3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /4 HTTP/1.1\r\nHost: a\r\n\r\n");
     CHECK(has(got, "\r\n\r\nGET /1 HTTP/1.1 200 OK\r\n"));
     CHECK(has(got, "\r\n\r\nPOST /2 abcHTTP/1.1 200 OK\r\n"));
@@ -85,7 +87,8 @@ TEST_CASE("server: an answer to HEAD has the length and no body, 204 has neither
     scene s({}, [](http::request const& r) {
         return http::reply(r.target() == "/none" ? http::status::no_content : http::status::ok, "12345");
     });
-    auto const got = s.raw("HEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    auto const got = s.raw("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+                           "GET /none HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     CHECK(has(got, "Content-Length: 5\r\n"));
     CHECK(has(got, "\r\n\r\nHTTP/1.1 204 No Content\r\n"));
     CHECK(got.ends_with("\r\n\r\n"));
@@ -122,8 +125,9 @@ TEST_CASE("server: what is not HTTP, doubtful or too large is refused and the co
     };
     std::string const post = "POST / HTTP/1.1\r\nHost: a\r\n";
     for (auto const& [wire, status] :
-         {row{"garbage\r\n\r\n", " 400 "}, row{"GET / HTTP/2.0\r\n\r\n", " 400 "}, row{"GET / HTTP/1.1\r\n\r\n", " 400 "},
-          row{"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", " 400 "}, row{"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", " 400 "},
+         {row{"garbage\r\n\r\n", " 400 "}, row{"GET / HTTP/2.0\r\n\r\n", " 400 "},
+          row{"GET / HTTP/1.1\r\n\r\n", " 400 "}, row{"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", " 400 "},
+          row{"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", " 400 "},
           row{post + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", " 400 "},
           row{post + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", " 400 "},
           row{post + "Transfer-Encoding: chunked, identity\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n\r\n", " 400 "},

@@ -44,8 +44,8 @@ struct certificate {
         X509_set_pubkey(x.get(), key.get());
         std::string const name = w.alternative_name.empty() ? "authority " + std::to_string(serial) : "server";
         auto* const subject = X509_get_subject_name(x.get());
-        X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<unsigned char const*>(name.c_str()), -1,
-                                   -1, 0);
+        auto const* const text_of_name = reinterpret_cast<unsigned char const*>(name.c_str());
+        X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, text_of_name, -1, -1, 0);
         X509_set_issuer_name(x.get(), issuer ? X509_get_subject_name(issuer->x.get()) : subject);
         extend(NID_basic_constraints, w.alternative_name.empty() ? "critical,CA:TRUE" : "CA:FALSE");
         if (!w.alternative_name.empty()) {
@@ -149,7 +149,10 @@ struct tls_server {
         });
     }
 
-    weir::endpoint endpoint(std::string host = "127.0.0.1") const { return {"", host, acceptor.local_endpoint().port()}; }
+    weir::endpoint endpoint(std::string host = "127.0.0.1") const
+    {
+        return {"", host, acceptor.local_endpoint().port()};
+    }
 
     asio::ssl::context context;
     tcp::acceptor acceptor;
@@ -212,10 +215,11 @@ TEST_CASE("tls: every certificate that does not prove who the server is ends the
           row{"not yet valid", certificate({"IP:127.0.0.1", 3600, 7200}, &authority()), trusting, "127.0.0.1"},
           row{"another address", certificate({"IP:127.0.0.2"}, &authority()), trusting, "127.0.0.1"},
           row{"another name", certificate({"DNS:example.org"}, &authority()), trusting, "localhost"},
-          row{"a name where an address is asked for", certificate({"DNS:localhost"}, &authority()), trusting, "127.0.0.1"},
+          row{"a name instead of the address", certificate({"DNS:localhost"}, &authority()), trusting, "127.0.0.1"},
           row{"an unknown authority", certificate({"IP:127.0.0.1"}, &other), trusting, "127.0.0.1"},
           row{"signed by itself", certificate({"IP:127.0.0.1"}, nullptr), trusting, "127.0.0.1"},
-          row{"for another purpose", certificate({"IP:127.0.0.1", -3600, 3600, false}, &authority()), trusting, "127.0.0.1"},
+          row{"for another purpose", certificate({"IP:127.0.0.1", -3600, 3600, false}, &authority()), trusting,
+              "127.0.0.1"},
           row{"the system's authorities", certificate({"IP:127.0.0.1"}, &authority()), {}, "127.0.0.1"},
           row{"not the expected name", certificate({"IP:127.0.0.1"}, &authority()),
               {.authorities_pem = authority().pem(), .expected_name = "shop.internal"}, "127.0.0.1"}}) {
@@ -245,7 +249,9 @@ TEST_CASE("tls: the server name is sent for names, and not for addresses")
 {
     certificate const c({"DNS:localhost,DNS:shop.internal,IP:127.0.0.1"}, &authority());
     for (auto const& [host, expected, asked] :
-         {std::tuple{"localhost", "", "localhost"}, {"127.0.0.1", "", ""}, {"127.0.0.1", "shop.internal", "shop.internal"}}) {
+         {std::tuple{"localhost", "", "localhost"},
+          {"127.0.0.1", "", ""},
+          {"127.0.0.1", "shop.internal", "shop.internal"}}) {
         asio::io_context io;
         tls_server server(io, c);
         http::tls_client client(io.get_executor(), {},

@@ -143,7 +143,8 @@ TEST_CASE("scripted_server: the four ways to end are seen by the peer as what th
 {
     asio::io_context io;
     scripted_server server(io.get_executor());
-    server.next(script().close()).next(script().reset()).next(script().half_close().read_to_end()).next(script().hang());
+    server.next(script().close()).next(script().reset());
+    server.next(script().half_close().read_to_end()).next(script().hang());
     peer closed(io, server), reset(io, server), half(io, server), hung(io, server);
     for (auto* p : {&closed, &reset, &half, &hung}) p->talk("");
     run_until(io, [&] { return closed.end && reset.end && half.end; });

@@ -32,8 +32,8 @@ class classifier {
 public:
     explicit constexpr classifier(verb method) noexcept : repeatable_(idempotent(method)) {}
 
-    /// Every request of this pipeline may be repeated whatever its method: its handler knows the repetition, for example
-    /// by an idempotency key.
+    /// Every request of this pipeline may be repeated whatever its method: its handler knows the repetition, for
+    /// example by an idempotency key.
     [[nodiscard]] static constexpr classifier every_request_is_repeatable() noexcept { return classifier(verb::get); }
 
     [[nodiscard]] outcome operator()(response const& answer) const noexcept;

@@ -21,22 +21,23 @@
 namespace weir::http {
 
 /// Sends one request to one endpoint over a pool of kept connections, and brings the answer. A transport, not a general
-/// client: no redirects, cookies, proxies or decompression; which endpoint, how often and whether at all is decided above,
-/// by a pipeline.
+/// client: no redirects, cookies, proxies or decompression; which endpoint, how often and whether at all is decided
+/// above, by a pipeline.
 ///
-/// Signature:    void(boost::system::error_code, response). An answer of any status is a success here; see classify.hpp.
-/// Deadline:     one for the whole call: name, connection, request, answer. When it passes, the connection is closed and the
-///               call ends with errc::attempt_timed_out. `never` stands for `client_options.timeout` from now.
-/// Cancellation: terminal, partial and total close the connection; the call ends with operation_aborted, and the peer may
-///               have done the work. The client's destructor does the same to every call, with errc::stopped.
-/// Refuses:      errc::bad_request (see validate.hpp), no_time_left and too_many_calls, with nothing written. Framing or
-///               size of an answer: errc::bad_response, body_too_large; cut short: connection_closed. Errors of the
+/// Signature:    void(boost::system::error_code, response). An answer of any status is a success here; see
+///               classify.hpp.
+/// Deadline:     one for the whole call: name, connection, request, answer. When it passes, the connection is closed
+///               and the call ends with errc::attempt_timed_out. `never` stands for `client_options.timeout` from now.
+/// Cancellation: terminal, partial and total close the connection; the call ends with operation_aborted, and the peer
+///               may have done the work. The client's destructor does the same to every call, with errc::stopped.
+/// Refuses:      errc::bad_request (see validate.hpp), no_time_left and too_many_calls, with nothing written. Framing
+///               or size of an answer: errc::bad_response, body_too_large; cut short: connection_closed. Errors of the
 ///               system, the resolver and TLS pass through untouched.
-/// Repeats:      a kept connection may be closed by the peer at the moment it is used. The request then goes out once more,
-///               on a new connection, if no byte of an answer had come and either the method is idempotent or no byte had
-///               been written. Nothing else is repeated here.
-/// Threads:      one, or one strand: `executor` must be it, and all members and cancellations are called there. Handlers run
-///               on their own executor.
+/// Repeats:      a kept connection may be closed by the peer at the moment it is used. The request then goes out once
+///               more, on a new connection, if no byte of an answer had come and either the method is idempotent or no
+///               byte had been written. Nothing else is repeated here.
+/// Threads:      one, or one strand: `executor` must be it, and all members and cancellations are called there.
+///               Handlers run on their own executor.
 /// Lifetimes:    arguments are copied or moved; calls outlive the client, and need only the executor's context.
 /// Cost:         about what the bare Beast operations cost: one allocation more, no timer armed.
 /// Seen in:      examples/06_http_client.cpp
@@ -95,8 +96,8 @@ public:
     [[nodiscard]] std::size_t in_flight() const noexcept { return core_->in_flight(); }
 
 private:
-    // `what` is a request, or the target of a GET: a Beast message is not cheap to move, and a deferred operation moves its
-    // arguments three times.
+    // `what` is a request, or the target of a GET: a Beast message is not cheap to move, and a deferred operation moves
+    // its arguments three times.
     template <class What, class Token>
     auto initiate(weir::endpoint const& to, What what, time_point deadline, Token&& token)
     {

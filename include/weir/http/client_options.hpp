@@ -16,8 +16,8 @@ namespace weir::http {
 struct client_options {
     /// Limit of a call that brings no deadline of its own; 0: none.
     duration timeout = std::chrono::seconds(30);
-    /// Limit of looking up the name, connecting and the TLS handshake together, ending with std::errc::timed_out; 0: only
-    /// the call's deadline. Long enough for one lost packet.
+    /// Limit of looking up the name, connecting and the TLS handshake together, ending with std::errc::timed_out; 0:
+    /// only the call's deadline. Long enough for one lost packet.
     duration connect_timeout = std::chrono::seconds(3);
     /// A connection idle for longer is not used again. Keep it below the servers' own limit, which is often 5 s; 0: no
     /// connection is used twice.
@@ -26,7 +26,7 @@ struct client_options {
     std::size_t max_idle = 1024;                     ///< the same, over all endpoints; 0: none
     std::size_t max_connections_per_endpoint = 0;    ///< calls above it: errc::too_many_calls; 0: no limit
     std::uint64_t max_body_bytes = 8 * 1024 * 1024;  ///< of an answer; above it: errc::body_too_large; 0: none may come
-    std::uint32_t max_header_bytes = 8 * 1024;       ///< of an answer's header, and again of its status line; 1 KiB to 1 MiB
+    std::uint32_t max_header_bytes = 8 * 1024;       ///< of an answer's header, and of its status line; 1 KiB to 1 MiB
     std::string host_header = {};                    ///< sent as Host; empty: the endpoint's host and port
     std::string user_agent = "weir";                 ///< empty: none is sent
 

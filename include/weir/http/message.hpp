@@ -16,15 +16,16 @@ namespace beast = boost::beast;
 
 namespace weir::http {
 
-/// What goes over the wire: Beast's own messages with the body in a string, so that everything Beast offers works on them.
+/// What goes over the wire: Beast's own messages with the body in a string, so that everything Beast offers works on
+/// them.
 using request = beast::http::request<beast::http::string_body>;
 using response = beast::http::response<beast::http::string_body>;
 using beast::http::field;
 using beast::http::status;
 using beast::http::verb;
 
-/// Doing it twice has the effect of doing it once (RFC 9110, 9.2.2), so it may be sent again when nobody knows whether the
-/// first one arrived.
+/// Doing it twice has the effect of doing it once (RFC 9110, 9.2.2), so it may be sent again when nobody knows whether
+/// the first one arrived.
 [[nodiscard]] constexpr bool idempotent(verb method) noexcept
 {
     switch (method) {

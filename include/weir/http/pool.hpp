@@ -59,8 +59,8 @@ private:
     boost::intrusive::list<pooled, boost::intrusive::member_hook<pooled, pooled::hook, &pooled::by_endpoint_>> idle_;
 };
 
-/// Idle connections by endpoint: the one used last is used first, so that the rest grow old and go. Decides only: it does
-/// no I/O and reads no clock.
+/// Idle connections by endpoint: the one used last is used first, so that the rest grow old and go. Decides only: it
+/// does no I/O and reads no clock.
 ///
 /// Threads: one at a time.   Cost: one look-up in a map a use; no allocation while an endpoint is in steady use.
 template <std::derived_from<pooled> T>

@@ -23,16 +23,16 @@
 
 namespace weir::http {
 
-/// A small HTTP/1.1 server: what a service needs to answer its callers, its health check and its tests. Keep-alive, limits
-/// on size and time, a graceful stop. No routing, no TLS, no streaming.
+/// A small HTTP/1.1 server: what a service needs to answer its callers, its health check and its tests. Keep-alive,
+/// limits on size and time, a graceful stop. No routing, no TLS, no streaming.
 ///
 ///   weir::http::server shop(io.get_executor(), [](weir::http::request const& r) {
 ///       return weir::http::reply(weir::http::status::ok, "hello");
 ///   });
 ///
-/// Handler:   `response(request const&)`, or `asio::awaitable<response, Executor>(request)`. One that throws is answered
-///            for with 500; so is an answer whose headers could not be written safely. Length and connection headers are
-///            the server's business.
+/// Handler:   `response(request const&)`, or `asio::awaitable<response, Executor>(request)`. One that throws is
+///            answered for with 500; so is an answer whose headers could not be written safely. Length and connection
+///            headers are the server's business.
 /// Refuses:   400 what is not HTTP or doubtfully framed, 413 and 431 what is too large.
 /// Deadlines: swept ten times a second, not armed for each operation (which costs a third of a request), so they end up
 ///            to 100 ms late.

@@ -14,10 +14,10 @@ namespace weir::http {
 struct server_options {
     std::string address = "127.0.0.1";  ///< where to listen: an IP address
     std::uint16_t port = 0;             ///< 0: the system chooses, `port()` tells
-    bool share_port = false;            ///< other servers of this process may listen there too, one for each thread's context
+    bool share_port = false;            ///< other servers of this user may listen there too: one for each thread
 
     duration idle_timeout = std::chrono::seconds(75);     ///< a kept connection without a request is closed; 0: never
-    duration request_timeout = std::chrono::seconds(10);  ///< limit of reading one request, and of writing one answer; 0: none
+    duration request_timeout = std::chrono::seconds(10);  ///< limit of reading a request, and of writing an answer
 
     std::uint64_t max_body_bytes = 1024 * 1024;  ///< of a request; above it: 413
     std::uint32_t max_header_bytes = 8 * 1024;   ///< of a request's header, and again of its first line; above it: 431
@@ -28,7 +28,8 @@ struct server_options {
     {
         using weir::detail::bad_option;
         if (idle_timeout < duration::zero()) bad_option("server_options.idle_timeout", "0 or more", idle_timeout);
-        if (request_timeout < duration::zero()) bad_option("server_options.request_timeout", "0 or more", request_timeout);
+        if (request_timeout < duration::zero())
+            bad_option("server_options.request_timeout", "0 or more", request_timeout);
         if (max_header_bytes < 1024 || max_header_bytes > 1024 * 1024)
             bad_option("server_options.max_header_bytes", "1024 to 1048576", max_header_bytes);
     }

@@ -17,14 +17,14 @@
 
 namespace weir::http {
 
-/// Options of `http::tls_client`. The defaults verify everything: the chain up to an authority of the system, the dates,
-/// and that the certificate is for the endpoint's host. TLS 1.2 or newer.
+/// Options of `http::tls_client`. The defaults verify everything: the chain up to an authority of the system, the
+/// dates, and that the certificate is for the endpoint's host. TLS 1.2 or newer.
 struct tls_options {
     std::string authorities_file = {};  ///< PEM, trusted instead of the system's; empty: the system's
     std::string authorities_pem = {};   ///< the same, as text
     std::string certificate_file = {};  ///< PEM chain to show to the server; empty: none
     std::string key_file = {};          ///< PEM, the key to it
-    std::string expected_name = {};     ///< the name to verify and ask for, where endpoints are addresses; empty: the host
+    std::string expected_name = {};     ///< the name to ask for and verify; empty: the endpoint's host
     bool accept_any_certificate_and_be_open_to_attack = false;
 };
 
@@ -32,8 +32,8 @@ struct tls_options {
 ///
 ///   weir::http::tls_client client(io.get_executor(), {}, weir::http::tls_transport({.authorities_file = "ca.pem"}));
 ///
-/// A server that cannot be verified ends the call in the handshake, with OpenSSL's own error: nothing of the request has
-/// been written. A connection that ends without TLS's own goodbye never completes an answer.
+/// A server that cannot be verified ends the call in the handshake, with OpenSSL's own error: nothing of the request
+/// has been written. A connection that ends without TLS's own goodbye never completes an answer.
 /// Throws:    the constructor: std::invalid_argument naming the option whose file or text cannot be used.
 /// Threads:   copies share one ssl::context and may be used from several.
 class tls_transport {
@@ -83,7 +83,8 @@ inline tls_transport::tls_transport(tls_options o)
     auto const use = [](std::string_view field, auto load) {
         boost::system::error_code ec;
         load(ec);
-        if (ec) throw std::invalid_argument("weir: tls_options." + std::string(field) + " cannot be used: " + ec.message());
+        if (ec)
+            throw std::invalid_argument("weir: tls_options." + std::string(field) + " cannot be used: " + ec.message());
     };
     if (!o.authorities_file.empty())
         use("authorities_file", [&](auto& ec) { c.load_verify_file(o.authorities_file, ec); });

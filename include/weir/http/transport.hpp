@@ -14,11 +14,12 @@ namespace asio = boost::asio;
 
 namespace weir::http {
 
-/// What lies under HTTP: bare TCP. `http/tls.hpp` has the other one; a client takes either as its type, so a program that
-/// does not include that header links no OpenSSL.
+/// What lies under HTTP: bare TCP. `http/tls.hpp` has the other one; a client takes either as its type, so a program
+/// that does not include that header links no OpenSSL.
 ///
-/// A transport offers `stream<Executor>` (read and written by Beast, with a TCP socket as its lowest layer), `open`, which
-/// makes one that is to be connected to `host`, and, where `handshakes` is true, `async_handshake` for after connecting.
+/// A transport offers `stream<Executor>` (read and written by Beast, with a TCP socket as its lowest layer), `open`,
+/// which makes one that is to be connected to `host`, and, where `handshakes` is true, `async_handshake` for after
+/// connecting.
 struct plain_transport {
     template <class Executor>
     using stream = asio::basic_stream_socket<asio::ip::tcp, Executor>;

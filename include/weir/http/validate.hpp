@@ -11,9 +11,9 @@
 
 namespace weir::http {
 
-/// Beast writes what it is given: a CR or LF in a target or a header value goes to the wire and becomes a second header,
-/// or a second request. These checks stand in front of it. Each answers for a piece of a message; `defect_in` for a whole
-/// one, with a sentence that says what is wrong, or nothing when it may be sent.
+/// Beast writes what it is given: a CR or LF in a target or a header value goes to the wire and becomes a second
+/// header, or a second request. These checks stand in front of it. Each answers for a piece of a message; `defect_in`
+/// for a whole one, with a sentence that says what is wrong, or nothing when it may be sent.
 ///
 /// Threads: functions of their arguments.   Cost: one table look-up a character; no allocation.
 
@@ -31,8 +31,8 @@ namespace weir::http {
 [[nodiscard]] inline std::string_view defect_in(request const& r) noexcept;
 
 /// What makes the length of a received message doubtful; empty when it is beyond doubt. Beast refuses a length beside a
-/// transfer coding and two lengths that differ, but takes any coding that does not end in "chunked" for "no body at all",
-/// which the next hop may see otherwise.
+/// transfer coding and two lengths that differ, but takes any coding that does not end in "chunked" for "no body at
+/// all", which the next hop may see otherwise.
 template <bool IsRequest>
 [[nodiscard]] std::string_view framing_defect(beast::http::header<IsRequest> const& header) noexcept;
 

@@ -88,9 +88,9 @@ private:
     std::vector<step> steps_;
 };
 
-/// A TCP server on a loopback port of the system's choice that does to its clients exactly what a script says, for tests
-/// of everything that talks to a server: answers cut in the middle, bytes that trickle, resets, silence. It is raw TCP:
-/// what is sent is what the script holds, HTTP or not.
+/// A TCP server on a loopback port of the system's choice that does to its clients exactly what a script says, for
+/// tests of everything that talks to a server: answers cut in the middle, bytes that trickle, resets, silence. It is
+/// raw TCP: what is sent is what the script holds, HTTP or not.
 ///
 ///   weir::testing::scripted_server server(io.get_executor());
 ///   server.next(weir::testing::script().expect("GET /a ").answer(200, "hello").close());

@@ -67,11 +67,11 @@ struct connection : pooled {
     }
 };
 
-/// What a client and its calls share, and what the calls keep alive when the client goes: the pool, and one watch over all
-/// deadlines.
+/// What a client and its calls share, and what the calls keep alive when the client goes: the pool, and one watch over
+/// all deadlines.
 ///
-/// The watch is one node in the context's timer queue, set to the earliest limit seen and left there when that call ends
-/// in time, so a call costs it one comparison. When it comes due it looks at every call in flight.
+/// The watch is one node in the context's timer queue, set to the earliest limit seen and left there when that call
+/// ends in time, so a call costs it one comparison. When it comes due it looks at every call in flight.
 template <class Executor, class Transport>
 class client_core final : public std::enable_shared_from_this<client_core<Executor, Transport>>, timer_queue::node {
 public:
@@ -104,8 +104,8 @@ public:
     [[nodiscard]] pool_slot* enter(std::string_view host, std::uint16_t port) { return pool_.enter(host, port); }
     void leave(pool_slot& s) noexcept { pool_.leave(s); }
 
-    /// A kept connection, or null. One that cannot be tried twice, or may have been closed meanwhile, is looked at first:
-    /// a system call that a busy connection is spared.
+    /// A kept connection, or null. One that cannot be tried twice, or may have been closed meanwhile, is looked at
+    /// first: a system call that a busy connection is spared.
     [[nodiscard]] link take(pool_slot& s, bool repeatable, time_point now)
     {
         while (auto l = pool_.take(s, now)) {
@@ -155,7 +155,8 @@ public:
     }
 
 private:
-    // True when the queue holds the node no more; false when its hook has been or is being called, and a sweep will come.
+    // True when the queue holds the node no more; false when its hook has been or is being called, and a sweep will
+    // come.
     bool rest() noexcept
     {
         if (armed_for_ == never) return true;

@@ -10,6 +10,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -173,11 +174,11 @@ private:
         now_ = clock_.now();
         for (auto& s : sessions_)
             if (s.until <= now_) close(s.connection);
-        clock_.async_wait_until(now_ + sweep_every,
-                                asio::bind_executor(acceptor_.get_executor(), [weak = this->weak_from_this()](error_code ec) {
-                                    auto const self = weak.lock();
-                                    if (!ec && self && !self->sessions_.empty()) self->sweep();
-                                }));
+        auto again = [weak = this->weak_from_this()](error_code ec) {
+            auto const self = weak.lock();
+            if (!ec && self && !self->sessions_.empty()) self->sweep();
+        };
+        clock_.async_wait_until(now_ + sweep_every, asio::bind_executor(acceptor_.get_executor(), std::move(again)));
     }
 
     static task<void> serve(std::shared_ptr<server_core> self, socket connection)
