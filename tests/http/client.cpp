@@ -461,27 +461,6 @@ TEST_CASE("client: a deadline that has passed leaves no time to start")
     CHECK(s.server->connections() == 0);
 }
 
-TEST_CASE("client: options out of range are named")
-{
-    asio::io_context io;
-    auto const message = [&](http::client_options o) -> std::string {
-        try {
-            http::client c(io.get_executor(), std::move(o));
-        } catch (std::invalid_argument const& e) {
-            return e.what();
-        }
-        return "";
-    };
-    CHECK(message({}) == "");
-    CHECK(message({.timeout = -1s}) == "weir: client_options.timeout must be 0 or more, and is -1000 ms");
-    CHECK(message({.connect_timeout = -1ns}).find("client_options.connect_timeout") != std::string::npos);
-    CHECK(message({.idle_timeout = -1ns}).find("client_options.idle_timeout") != std::string::npos);
-    CHECK(message({.max_header_bytes = 1023}).find("client_options.max_header_bytes") != std::string::npos);
-    CHECK(message({.max_header_bytes = 1 << 21}).find("1024 to 1048576") != std::string::npos);
-    CHECK(message({.host_header = "a\r\nb"}).find("client_options.host_header") != std::string::npos);
-    CHECK(message({.user_agent = "a\nb"}).find("client_options.user_agent") != std::string::npos);
-}
-
 // --- Addresses
 // ----------------------------------------------------------------------------------------------------------
 
