@@ -181,6 +181,12 @@ TEST_CASE("memory: await_change answers when the revision differs, at once or la
         REQUIRE(got);
         CHECK(got->instances.size() == 1);
     }
+    // The same history in another life is another revision.
+    memory one(world.get_executor()), other(world.get_executor());
+    one.add(web("a"));
+    other.add(web("a"));
+    CHECK(one.list({"web"})->revision != other.list({"web"})->revision);
+
     memory registry(world.get_executor());
     registry.add(web("a"));
     bool answered = false;
