@@ -1,0 +1,58 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+//
+// A limiter that makes callers wait instead of refusing them. Permits of a rate limiter are reserved in the order of
+// asking, so each waiter sleeps once, until its own turn; slots of a concurrency limit go to the oldest waiter. A wait is
+// bounded, and can be cancelled without losing a permit.
+//
+// Expected output:
+//      0 ms  report 1 starts
+//            report 4 will not wait: rate limited: no permit at this time
+//    100 ms  report 2 starts
+//    200 ms  report 3 starts
+//    200 ms  one slot: first in, first served
+//    250 ms  a slot for A
+//    300 ms  a slot for B
+#include <weir/async/async_acquire.hpp>
+#include <weir/async/timer.hpp>
+#include <weir/limit/token_bucket.hpp>
+#include <weir/testing/virtual_time.hpp>
+
+#include <boost/asio.hpp>
+
+#include <cstdio>
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+int main()
+{
+    weir::testing::virtual_time world;  // in production: an io_context
+    auto const begin = world.now();
+    auto const elapsed = [&] { return static_cast<int>((world.now() - begin) / 1ms); };
+
+    weir::token_bucket bucket{{.rate = weir::per_second(10), .burst = 1}};
+    for (int report = 1; report <= 4; ++report)
+        asio::co_spawn(
+            world.get_executor(),
+            [&, report]() -> asio::awaitable<void> {
+                auto const [error] = co_await weir::async_acquire(bucket, 1, 250ms, asio::as_tuple(asio::use_awaitable));
+                if (error) std::printf("         report %d will not wait: %s\n", report, error.message().c_str());
+                else std::printf("%4d ms  report %d starts\n", elapsed(), report);
+            },
+            asio::detached);
+    world.run();
+
+    std::printf("%4d ms  one slot: first in, first served\n", elapsed());
+    weir::concurrency_limit printer{{.limit = 1, .max_queue = 10}};
+    for (char const name : {'A', 'B'})
+        asio::co_spawn(
+            world.get_executor(),
+            [&, name]() -> asio::awaitable<void> {
+                auto const slot = co_await weir::async_acquire(printer, 1s, asio::use_awaitable);
+                weir::timer page(world.get_executor());
+                co_await page.async_wait_for(50ms, asio::use_awaitable);
+                std::printf("%4d ms  a slot for %c\n", elapsed(), name);
+            },  // the slot is given back here
+            asio::detached);
+    world.run();
+}
