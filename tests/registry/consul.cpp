@@ -280,6 +280,19 @@ TEST_CASE("consul: an index that goes backwards, or is 0 or missing, is another 
     }
 }
 
+TEST_CASE("consul: a wait that dies with its connection is not repeated with an index that may be of another life")
+{
+    scene s;
+    s.server.next(
+        script().expect(list).answer(200, health("ab"), index(86)).read_request().reset());  // it could be kept
+    s.server.always(script().read_request().reset());
+    s.follow();
+    CHECK(s.goes_stale());
+    CHECK(s.until([&] { return s.asked(list) >= 3; }));
+    CHECK(s.asked(from(86)) == 1);
+    CHECK(s.set() == "ab");
+}
+
 TEST_CASE("consul: 200 and an empty list from a server that has just restarted empties nothing")
 {
     scene s;
