@@ -74,14 +74,14 @@ asio::awaitable<void> house::restart()
     co_await open();
 }
 
-asio::awaitable<gauge> house::look()
+asio::awaitable<gauge> house::look(std::chrono::milliseconds limit)
 {
     gauge g;
     try {
-        auto const answer = co_await ask(http::verb::get, loopback, front_, "/gauge", 500ms);
+        auto const answer = co_await ask(http::verb::get, loopback, front_, "/gauge", limit);
         auto const said = json::parse(answer.body());
-        g.accepted = said.at("accepted").to_number<std::uint64_t>();
         g.tries = said.at("tries").to_number<std::uint64_t>();
+        tries_ = said.at("tries_of_each").as_string();
         g.breaker = said.at("breaker").as_string();
         g.limiter = said.at("limiter").to_number<double>();
         g.budget = said.at("budget").to_number<double>();
@@ -98,21 +98,12 @@ asio::awaitable<gauge> house::look()
     co_return g;
 }
 
-asio::awaitable<std::string> house::tries()
-{
-    try {
-        co_return (co_await ask(http::verb::get, loopback, front_, "/tries", 2s)).body();
-    }
-    catch (boost::system::system_error const&) {
-        co_return std::string();
-    }
-}
-
 asio::awaitable<void> house::close()
 {
     std::vector<std::string> ids;
     for (int i = 0; i < instances; ++i) ids.push_back(service_ + "." + name(i));
     order_.clear();
+    tries_.clear();
     inventory_.clear();
     co_await deregister(std::move(ids));
 }

@@ -38,11 +38,11 @@ public:
     /// What an operator does when nothing else helps: everything is killed and started anew.
     asio::awaitable<void> restart();
 
-    /// What the order service says of itself; an empty gauge if it does not answer.
-    asio::awaitable<gauge> look();
+    /// What the order service says of itself; an empty gauge if it does not answer within `limit`.
+    asio::awaitable<gauge> look(std::chrono::milliseconds limit);
 
-    /// Tries of each order so far, by arrival. To be asked before a restart, which forgets them.
-    asio::awaitable<std::string> tries();
+    /// Tries of each order that the present order service has had, one digit for each arrival, as of the last `look`.
+    [[nodiscard]] std::string const& tries() const noexcept { return tries_; }
 
     /// Ends all processes and takes their names out of the registry.
     asio::awaitable<void> close();
@@ -72,6 +72,7 @@ private:
     std::vector<inventory> inventory_;
     std::vector<child> order_;  ///< one, or none
     std::map<std::string, std::uint16_t> ports_;  ///< of each instance in its present life
+    std::string tries_;
     int lives_ = 0;
 };
 

@@ -21,22 +21,22 @@ namespace {
 
 namespace json = boost::json;
 
-std::string describe(gauge const& g, ledger const& l)
-{
-    json::array instances;
-    for (auto const& i : g.instances)
-        instances.push_back({{"id", i.id}, {"in_flight", i.in_flight}, {"ewma_ms", i.ewma_ms}});
-    return json::serialize(json::object{{"accepted", l.accepted()}, {"tries", l.total()}, {"breaker", g.breaker},
-                                        {"limiter", g.limiter}, {"budget", g.budget},
-                                        {"instances", std::move(instances)}});
-}
-
 std::string tries_of_each(ledger const& l)
 {
     std::string text;
     for (std::size_t i = first_order_number; i < l.tries().size(); ++i)
         text += static_cast<char>('0' + std::min<int>(9, l.tries()[i]));
     return text;
+}
+
+std::string describe(gauge const& g, ledger const& l)
+{
+    json::array instances;
+    for (auto const& i : g.instances)
+        instances.push_back({{"id", i.id}, {"in_flight", i.in_flight}, {"ewma_ms", i.ewma_ms}});
+    return json::serialize(json::object{{"tries", l.total()}, {"tries_of_each", tries_of_each(l)}, {"breaker", g.breaker},
+                                        {"limiter", g.limiter}, {"budget", g.budget},
+                                        {"instances", std::move(instances)}});
 }
 
 }  // namespace
@@ -51,7 +51,6 @@ int run_order(options const& o)
     handler const answer = [&](request const& asked) -> asio::awaitable<response> {
         std::string const target = asked.target();
         if (target == "/gauge") co_return reply(asked, http::status::ok, describe(service->look(), book));
-        if (target == "/tries") co_return reply(asked, http::status::ok, tries_of_each(book));
         std::string_view const orders = "/order/";
         std::size_t number = 0;
         if (target.starts_with(orders)) {

@@ -14,7 +14,6 @@ namespace shop {
 /// How many requests went to the inventory, for which order.
 class ledger {
 public:
-    void accept() { ++accepted_; }
     void tried(std::size_t number)
     {
         if (number >= tries_.size()) tries_.resize(number + 1);
@@ -22,12 +21,11 @@ public:
         ++total_;
     }
 
-    [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
     [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
     [[nodiscard]] std::vector<std::uint8_t> const& tries() const noexcept { return tries_; }
 
 private:
-    std::uint64_t accepted_ = 0, total_ = 0;
+    std::uint64_t total_ = 0;
     std::vector<std::uint8_t> tries_;
 };
 
@@ -39,7 +37,9 @@ public:
     /// Completes when it can serve.
     virtual asio::awaitable<void> open() = 0;
     virtual asio::awaitable<response> place(request const& asked, std::size_t number) = 0;
-    [[nodiscard]] virtual gauge look() const = 0;
+
+    /// What it shows of itself.
+    [[nodiscard]] virtual gauge look() = 0;
 };
 
 /// As people write it on the first day: order_bare.cpp.

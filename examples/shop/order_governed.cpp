@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// The order service through a weir pipeline. All that is different from order_bare.cpp is what the members of `governed`
-// say: which gates, in which order, with which figures. A service of your own can start from here.
+// The order service through a weir pipeline: what stands around a call, in which order, with which figures, is said once,
+// in `gates` and `pipeline_of`. The rest is as short as in order_bare.cpp. A service of your own can start from here.
 #include "order.hpp"
 #include "registry.hpp"
 
@@ -30,20 +30,26 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// 70 % of what the inventory can do. The rest is for its bad days, and keeps its queues short.
-constexpr std::uint64_t admitted_per_second = 120, burst = 20;
-constexpr double retries_at_most = 10;
-constexpr auto latency_memory = 1s;  // some twenty calls of each instance
+constexpr std::uint64_t burst = 20;
+constexpr double most_retries = 10;
+constexpr auto latency_memory = 1s;
 
 struct gates {
-    weir::token_bucket limiter{{.rate = weir::per_second(admitted_per_second), .burst = burst}};
-    weir::retry_budget budget{{.max = retries_at_most}};
+    // 70 % of what the inventory can do: the rest is for its bad days, and keeps its queues short.
+    weir::token_bucket limiter{{.rate = weir::per_second(120), .burst = burst}};
+
+    // A retry for every ten orders served, and never more than ten at once.
+    weir::retry_budget budget{{.per_success = 0.1, .max = most_retries}};
+
+    // One bad instance of three is the balancer's business; the breaker is for the day when all are.
     weir::circuit_breaker breaker{{.failure_rate = 0.5,
                                    .consecutive_failures = 10,
                                    .window = weir::time_window{.length = 2s},
                                    .open_for = 250ms,
                                    .max_open_for = 500ms,
                                    .half_open_probes = 5}};
+
+    // Who is there, as the registry last said, and how they do, as the last twenty calls or so to each have shown.
     weir::endpoint_set instances;
     weir::peak_ewma balancer{instances, {.decay = latency_memory}};
 };
@@ -52,13 +58,13 @@ struct gates {
 auto pipeline_of(gates& g)
 {
     return weir::pipeline(
-        weir::deadline(1s),                                         // the whole call, waits and tries included
-        g.limiter,                                                  // once per call: more than we can do is refused at once
-        weir::classify(weir::http::classifier(http::verb::get)),    // what an answer says of the inventory
+        weir::classify(weir::http::classifier(http::verb::get)),  // what an answer says of the one who gave it
+        weir::deadline(1s),                                       // the whole call, tries and pauses included
+        g.limiter,                                                // what is too much is refused at once
         weir::retry({.max_attempts = 3, .backoff = weir::exponential(20ms, 200ms)}, g.budget),
-        g.breaker,                                                  // once per try: nobody home, nobody asked
-        g.balancer,                                                 // the quicker and less busy of two instances
-        weir::attempt_timeout(300ms));                              // four times what a try takes
+        g.breaker,                                                // from here on once per try
+        g.balancer,                                               // the quicker and less busy of two
+        weir::attempt_timeout(300ms));                            // twice what a slow try takes
 }
 
 class governed final : public order_service {
@@ -80,10 +86,8 @@ public:
     asio::awaitable<response> place(request const& asked, std::size_t number) override
     {
         auto const target = "/reserve/" + std::to_string(number);
-        bool sent = false;
         auto const [error, answer] = co_await guarded_.async_call(
             [&](weir::attempt const& a) {
-                if (!std::exchange(sent, true)) ledger_.accept();
                 ledger_.tried(number);
                 return client_.async_get(a, target, asio::deferred);
             },
@@ -93,14 +97,15 @@ public:
         co_return reply(asked, http::status::bad_gateway, R"({"error":"the inventory does not answer"})");
     }
 
-    [[nodiscard]] gauge look() const override
+    [[nodiscard]] gauge look() override
     {
         auto const now = weir::now(executor_);
         gauge g;
         g.breaker = to_string(gates_.breaker.state(now));
         g.limiter = static_cast<double>(gates_.limiter.available(now)) / burst;
-        g.budget = gates_.budget.tokens() / retries_at_most;
-        for (auto const& [endpoint, state] : gates_.instances.snapshot()->members())
+        g.budget = gates_.budget.tokens() / most_retries;
+        auto const known = gates_.instances.snapshot();
+        for (auto const& [endpoint, state] : known->members())
             g.instances.push_back({endpoint.id, state->in_flight(), state->latency(now, latency_memory) / 1e6});
         return g;
     }
@@ -112,7 +117,7 @@ private:
         bool const limited = why == weir::errc::rate_limited;
         auto answer = reply(asked, limited ? http::status::too_many_requests : http::status::service_unavailable,
                             "{\"error\":\"" + why.message() + "\"}");
-        answer.set(http::field::retry_after, "1");
+        answer.set(http::field::retry_after, "1");  // in whole seconds: it cannot say sooner
         return answer;
     }
 
@@ -120,7 +125,7 @@ private:
     ledger& ledger_;
     weir::http::client client_;
 
-    mutable gates gates_;
+    gates gates_;
     decltype(pipeline_of(gates_)) guarded_;
     weir::registry::consul registry_;
     weir::registry::watch watch_;

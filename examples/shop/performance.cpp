@@ -46,9 +46,10 @@ asio::awaitable<record> performance::play()
         all_gone_ = true;
     };
     co_spawn(executor_, shopping(), raise);
+    co_spawn(executor_, listen(), raise);
     co_spawn(executor_, watch(), raise);
     for (auto const& a : story_.acts) co_await perform(a);
-    while (!all_gone_ || watching_) co_await at(now() + 0.02);
+    while (!all_gone_ || watching_ || listening_) co_await at(now() + 0.02);
     co_await collect_tries();
     co_await house_.close();
     record_.orders = customers_.orders();
@@ -63,7 +64,7 @@ asio::awaitable<void> performance::perform(act const& a)
     if (a.end <= a.until) co_return;
     // Left alone, a shop gets well or it does not. One that did not is restarted, so that the next act is not judged
     // by the wounds of this one. The same rule holds for both arms.
-    co_await at(std::max(a.until + 0.75, a.end - 0.7));
+    co_await at(std::max(a.until + 0.75, a.end - 1.0));
     if (!sick_since(a.until)) co_return;
     event("still not well: the operator restarts everything");
     record_.restarts.push_back(now());
@@ -129,12 +130,22 @@ bool performance::sick_since(double begin) const
     return badly * 10 > came;
 }
 
-// A few times a second: what the order service says of itself, for the live table and for the report.
+// Asks the order service how it does. One that is overwhelmed takes long to answer.
+asio::awaitable<void> performance::listen()
+{
+    for (double t = 0.2; t <= story_.length(); t = std::max(t + 0.25, now())) {
+        co_await at(t);
+        latest_ = co_await house_.look(2s);
+    }
+    listening_ = false;
+}
+
+// Four times a second: draws the live table, and remembers what it shows for the report.
 asio::awaitable<void> performance::watch()
 {
     for (double t = 0.25; t <= story_.length(); t += 0.25) {
         co_await at(t);
-        auto g = co_await house_.look();
+        auto g = latest_;
         g.at = t;
         if (!g.breaker.empty() && !record_.gauges.empty()) {
             auto const& before = record_.gauges.back();
@@ -175,7 +186,8 @@ frame performance::picture(gauge const& g) const
 
 asio::awaitable<void> performance::collect_tries()
 {
-    auto const digits = co_await house_.tries();
+    co_await house_.look(300ms);
+    auto const& digits = house_.tries();
     auto& all = customers_.orders();
     for (std::size_t i = 0; i < std::min(digits.size(), all.size()); ++i) all[i].tries += digits[i] - '0';
 }

@@ -23,6 +23,7 @@ public:
 private:
     asio::awaitable<void> perform(act const& a);
     asio::awaitable<void> inflict(act const& a);
+    asio::awaitable<void> listen();
     asio::awaitable<void> watch();
     asio::awaitable<void> collect_tries();
     asio::awaitable<void> at(double t);
@@ -38,8 +39,9 @@ private:
     house house_;
     customers customers_;
     record record_;
+    gauge latest_;
     customers::clock::time_point start_;
-    bool all_gone_ = false, watching_ = true;
+    bool all_gone_ = false, listening_ = true, watching_ = true;
 };
 
 }  // namespace shop

@@ -94,6 +94,15 @@ void child::kill() noexcept
     pid_ = -1;
 }
 
+std::string child::how_it_ended()
+{
+    int status = 0;
+    if (::waitpid(pid_, &status, WNOHANG) != pid_) return "it says nothing";
+    pid_ = -1;
+    if (WIFSIGNALED(status)) return "ended by signal " + std::to_string(WTERMSIG(status));
+    return "ended with status " + std::to_string(WEXITSTATUS(status)) + "; what it said is above";
+}
+
 asio::awaitable<std::uint16_t> child::ready()
 {
     // A child that says nothing is closed from here after a while, which ends the read.
@@ -109,7 +118,7 @@ asio::awaitable<std::uint16_t> child::ready()
     }
     catch (boost::system::system_error const&) {
     }
-    if (port == 0) throw std::runtime_error("a process of the shop did not start; what it said, if anything, is above");
+    if (port == 0) throw std::runtime_error("a process of the shop did not start: " + how_it_ended());
     co_return port;
 }
 

@@ -31,6 +31,8 @@ public:
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
 
 private:
+    [[nodiscard]] std::string how_it_ended();
+
     pid_t pid_ = -1;
     asio::posix::stream_descriptor output_;
 };

@@ -26,10 +26,10 @@ demand demand_of(fault f)
     switch (f) {
         case fault::none: return {99, 1, 300, 2, 0, 0, 3};
         case fault::spike: return {99, 100, 300, 2, 0.55 * capacity, 1.0, 1};
-        case fault::kill: return {98.5, 1, 600, 2, 0, 1.0, 3};
-        case fault::slow: return {98.5, 1, 600, 2, 0, 1.0, 3};
+        case fault::kill: return {98.5, 1, 800, 2, 0, 1.0, 3};
+        case fault::slow: return {98.5, 1, 800, 2, 0, 1.0, 3};
         case fault::outage: return {0, 100, patience * 1000, 2, 0, 1.5, 1};
-        case fault::registry: return {98.5, 1, 600, 2, 0, 1.0, 3};
+        case fault::registry: return {98.5, 1, 800, 2, 0, 1.0, 3};
     }
     return {};
 }

@@ -37,7 +37,7 @@ struct instance_state {
 /// The order service as it describes itself, a few times a second.
 struct gauge {
     double at = 0;
-    std::uint64_t accepted = 0, tries = 0;  ///< so far
+    std::uint64_t tries = 0;        ///< so far
     std::string breaker;                    ///< empty: there is none
     double limiter = 0, budget = 0;         ///< filled from 0 to 1
     std::vector<instance_state> instances;

@@ -6,7 +6,9 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace shop {
@@ -164,14 +166,10 @@ std::string screen::cells(act const& a, row const& r) const
            format("%5.2f ", r.tries) + back + "  " + paint(r.pass ? green : red, r.pass ? "PASS" : "FAIL");
 }
 
-void screen::table(std::vector<row> const& bare, std::vector<row> const& governed) const
+void screen::rows(std::vector<arm_rows> const& arms) const
 {
-    std::vector<std::pair<arm, std::vector<row> const*>> arms;
-    if (!bare.empty()) arms.emplace_back(arm::bare, &bare);
-    if (!governed.empty()) arms.emplace_back(arm::governed, &governed);
-
     std::string names = format("%-11s", ""), heads = format("%-11s", "act"), units = format("%-11s", "");
-    for (auto const& [which, rows] : arms) {
+    for (auto const& [which, each] : arms) {
         names += "  | " + format("%-52s", name_of(which));
         heads += "  |     ok refused    ok    p50    p99 tries  back      ";
         units += "  |      %       %    /s     ms     ms   per     s      ";
@@ -180,15 +178,28 @@ void screen::table(std::vector<row> const& bare, std::vector<row> const& governe
     for (std::size_t i = 0; i < story_.acts.size(); ++i) {
         auto const& a = story_.acts[i];
         std::string line = format("%-11s", std::string(a.name).c_str());
-        for (auto const& [which, rows] : arms) line += "  | " + cells(a, (*rows)[i]);
+        for (auto const& [which, each] : arms) line += "  | " + cells(a, (*each)[i]);
         std::puts(line.c_str());
     }
+}
+
+void screen::table(std::vector<row> const& bare, std::vector<row> const& governed) const
+{
+    std::vector<arm_rows> arms;
+    if (!bare.empty()) arms.emplace_back(arm::bare, &bare);
+    if (!governed.empty()) arms.emplace_back(arm::governed, &governed);
+    winsize terminal{};
+    bool const narrow = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &terminal) == 0 && terminal.ws_col > 0 && terminal.ws_col < 124;
+    if (narrow)
+        for (auto const& one : arms) rows({one});
+    else
+        rows(arms);
     std::puts("");
-    for (auto const& [which, rows] : arms)
-        for (std::size_t i = 0; i < rows->size(); ++i)
-            if (!(*rows)[i].pass)
+    for (auto const& [which, each] : arms)
+        for (std::size_t i = 0; i < each->size(); ++i)
+            if (!(*each)[i].pass)
                 std::printf("%-8s  %-11s  FAIL: %s\n", name_of(which), std::string(story_.acts[i].name).c_str(),
-                            (*rows)[i].why.c_str());
+                            (*each)[i].why.c_str());
     std::printf("\nok: of the orders not refused, served within %.0f s. refused: told at once to come back later.\n"
                 "tries: requests to the inventory per order. back: from the end of the fault until all is well;\n"
                 "never: the operator had to restart everything. Latency counts from when the customer came.\n",

@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace shop {
@@ -36,12 +37,15 @@ public:
     /// The last picture stays; what is printed next comes below it.
     void close();
 
-    /// The two arms side by side. Either may be empty.
+    /// The two arms side by side, or one below the other on a narrow terminal. Either may be empty.
     void table(std::vector<row> const& bare, std::vector<row> const& governed) const;
 
 private:
     [[nodiscard]] std::string paint(char const* colour, std::string text) const;
     [[nodiscard]] std::string bar(double filled) const;
+    using arm_rows = std::pair<arm, std::vector<row> const*>;
+
+    void rows(std::vector<arm_rows> const& arms) const;
     [[nodiscard]] std::string cells(act const& a, row const& r) const;
 
     bool live_, colours_;
