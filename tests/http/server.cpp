@@ -34,6 +34,7 @@ struct scene {
 
     asio::io_context io;
     std::optional<http::server> server;
+    error_code ending;  // of `raw`
 
     // Sends bytes on a new connection and gives what comes until the server closes.
     std::string raw(std::string const& bytes)
@@ -43,7 +44,10 @@ struct scene {
         std::string got;
         bool done = false;
         asio::async_write(s, asio::buffer(bytes), [](error_code, std::size_t) {});
-        asio::async_read(s, asio::dynamic_buffer(got), [&](error_code, std::size_t) { done = true; });
+        asio::async_read(s, asio::dynamic_buffer(got), [&](error_code ec, std::size_t) {
+            ending = ec;
+            done = true;
+        });
         run_until([&] { return done; });
         return got;
     }
@@ -147,6 +151,14 @@ TEST_CASE("server: what is not HTTP, doubtful or too large is refused and the co
         CHECK_FALSE(has(got, "evil"));
         CHECK(got.find("HTTP/1.1", 1) == std::string::npos);
     }
+}
+
+TEST_CASE("server: a refusal reaches a peer that is still sending, instead of a reset")
+{
+    scene s({.max_body_bytes = 10});
+    auto const got = s.raw("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n" + std::string(500'000, 'x'));
+    CHECK(got.starts_with("HTTP/1.1 413 "));
+    CHECK(s.ending == asio::error::eof);
 }
 
 TEST_CASE("server: a handler that throws, or sets a header that cannot be written safely, is answered for with 500")
