@@ -34,7 +34,7 @@ struct scene {
 
     asio::io_context io;
     std::optional<http::server> server;
-    error_code ending;  // of `raw`
+    error_code written, ending;  // of `raw`
 
     // Sends bytes on a new connection and gives what comes until the server closes.
     std::string raw(std::string const& bytes)
@@ -43,7 +43,7 @@ struct scene {
         s.connect({asio::ip::address_v4::loopback(), server->port()});
         std::string got;
         bool done = false;
-        asio::async_write(s, asio::buffer(bytes), [](error_code, std::size_t) {});
+        asio::async_write(s, asio::buffer(bytes), [&](error_code ec, std::size_t) { written = ec; });
         asio::async_read(s, asio::dynamic_buffer(got), [&](error_code ec, std::size_t) {
             ending = ec;
             done = true;
@@ -158,6 +158,7 @@ TEST_CASE("server: a refusal reaches a peer that is still sending, instead of a 
     scene s({.max_body_bytes = 10});
     auto const got = s.raw("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n" + std::string(500'000, 'x'));
     CHECK(got.starts_with("HTTP/1.1 413 "));
+    CHECK_FALSE(s.written);
     CHECK(s.ending == asio::error::eof);
 }
 
