@@ -15,7 +15,8 @@ struct curve {
     std::vector<std::vector<std::pair<double, double>>> pieces;  ///< (second, value)
 };
 
-/// A chart as inline SVG: the acts shaded and named, a grid, and curves over it. Colours come from the page's style sheet.
+/// A chart as inline SVG: the acts shaded and named, a grid, and curves over it. Colours come from the page's style
+/// sheet.
 struct chart {
     std::string title, note = {};
     double low = 0, high = 100;

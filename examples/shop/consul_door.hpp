@@ -11,8 +11,9 @@
 
 namespace shop {
 
-/// The registry that needs nothing installed: weir's registry::memory, in this process, served to the others in the words
-/// of Consul's HTTP interface, the few that the shop uses. So everyone else speaks Consul and cannot tell the difference.
+/// The registry that needs nothing installed: weir's registry::memory, in this process, served to the others in the
+/// words of Consul's HTTP interface, the few that the shop uses. So everyone else speaks Consul and cannot tell the
+/// difference.
 class consul_door {
 public:
     explicit consul_door(asio::any_io_executor executor);

@@ -1,7 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// One instance of the inventory: four workers and a queue before them, as most servers have. It takes whatever comes and
-// works on orders whose customer has long left. Nothing is wrong with it, and it is the same in both arms of the story.
+// One instance of the inventory: four workers and a queue before them, as most servers have. It takes whatever comes
+// and works on orders whose customer has long left. Nothing is wrong with it, and it is the same in both arms of the
+// story.
 #include "process.hpp"
 #include "registry.hpp"
 #include "roles.hpp"
@@ -66,8 +67,8 @@ private:
     bool slow_ = false;
 };
 
-// Keeps the registry knowing of this instance, for as long as it lives: the lease registers, sends heartbeats, and starts
-// over when the registry was away or forgot.
+// Keeps the registry knowing of this instance, for as long as it lives: the lease registers, sends heartbeats, and
+// starts over when the registry was away or forgot.
 asio::awaitable<void> stay_registered(weir::registry::consul& registry, options const& o, std::uint16_t port)
 {
     // Named, because GCC 12 destroys the members of a braced temporary in a co_await expression twice.

@@ -95,7 +95,8 @@ asio::awaitable<ending> customers::ask_for(std::size_t number, std::unique_ptr<l
                 co_return ending::left;
             }
         }
-        // A kept-alive connection may have been closed meanwhile, which says nothing of the shop: once more on a new one.
+        // A kept-alive connection may have been closed meanwhile, which says nothing of the shop: once more on a new
+        // one.
         l.reset();
         if (retried) co_return ending::failed;
         l = std::make_unique<line>(executor_);

@@ -34,8 +34,11 @@ std::string describe(gauge const& g, ledger const& l)
     json::array instances;
     for (auto const& i : g.instances)
         instances.push_back({{"id", i.id}, {"in_flight", i.in_flight}, {"ewma_ms", i.ewma_ms}});
-    return json::serialize(json::object{{"tries", l.total()}, {"tries_of_each", tries_of_each(l)}, {"breaker", g.breaker},
-                                        {"limiter", g.limiter}, {"budget", g.budget},
+    return json::serialize(json::object{{"tries", l.total()},
+                                        {"tries_of_each", tries_of_each(l)},
+                                        {"breaker", g.breaker},
+                                        {"limiter", g.limiter},
+                                        {"budget", g.budget},
                                         {"instances", std::move(instances)}});
 }
 

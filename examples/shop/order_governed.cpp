@@ -1,7 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// The order service through a weir pipeline: what stands around a call, in which order, with which figures, is said once,
-// in `gates` and `pipeline_of`. The rest is as short as in order_bare.cpp. A service of your own can start from here.
+// The order service through a weir pipeline: what stands around a call, in which order, with which figures, is said
+// once, in `gates` and `pipeline_of`. The rest is as short as in order_bare.cpp. A service of your own can start from
+// here.
 #include "order.hpp"
 #include "registry.hpp"
 

@@ -12,8 +12,9 @@
 
 namespace shop {
 
-/// A process of the shop: this program, started again. It ends with this object; and with its parent, however that ends:
-/// the kernel kills it (PR_SET_PDEATHSIG), and its standard input, a pipe that only the parent holds open, ends too.
+/// A process of the shop: this program, started again. It ends with this object; and with its parent, however that
+/// ends: the kernel kills it (PR_SET_PDEATHSIG), and its standard input, a pipe that only the parent holds open, ends
+/// too.
 class child {
 public:
     /// Throws std::system_error when there is no process to be had.

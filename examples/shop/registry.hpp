@@ -10,8 +10,9 @@
 
 namespace shop {
 
-/// How the shop's processes talk to the registry. Impatient, because the story is short: a registry that comes back is
-/// noticed within half a second, where a service of your own would rather wait up to 30 s than press on a sick registry.
+/// How the shop's processes talk to the registry. Impatient, because the story is short: a registry that comes back
+/// is noticed within half a second, where a service of your own would rather wait up to 30 s than press on a sick
+/// registry.
 [[nodiscard]] inline weir::registry::consul_options registry_options(options const& o)
 {
     using namespace std::chrono_literals;

@@ -11,8 +11,8 @@
 
 namespace shop {
 
-/// The cable between the shop and its registry: passes bytes on, and can be cut. So the registry can be taken away without
-/// doing anything to it; it may be somebody's Consul.
+/// The cable between the shop and its registry: passes bytes on, and can be cut. So the registry can be taken away
+/// without doing anything to it; it may be somebody's Consul.
 class relay {
 public:
     /// To `host`:`port`, from a port that the system chooses.

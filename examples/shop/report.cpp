@@ -2,6 +2,7 @@
 #include "report.hpp"
 
 #include "chart.hpp"
+#include "report_style.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -15,39 +16,10 @@ namespace {
 
 constexpr double bin = 0.5;
 
-constexpr char const* style_sheet = R"(
-:root{color-scheme:light dark;--page:#fbfaf8;--ink:#1d1b19;--soft:#6f6a64;--grid:#e4e0da;--panel:#fff;--edge:#e4e0da;
---fault:#efe6d6;--settle:#f6f1e8;--bare:#c2410c;--governed:#0f766e;--bad:#b91c1c;--good:#15803d;--wait:#b45309}
-@media(prefers-color-scheme:dark){:root{--page:#161513;--ink:#ece8e1;--soft:#9d968c;--grid:#34312d;--panel:#1e1c1a;
---edge:#34312d;--fault:#37301f;--settle:#272219;--bare:#fb923c;--governed:#2dd4bf;--bad:#f87171;--good:#4ade80;--wait:#fbbf24}}
-*{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:1160px;margin:0 auto;padding:32px 20px 56px}h1{font-size:28px;line-height:1.2;margin:0 0 6px}
-h2{font-size:18px;margin:36px 0 8px}p{margin:0 0 10px;max-width:78ch}.soft,figcaption span{color:var(--soft)}
-.big{display:grid;grid-template-columns:repeat(auto-fit,minmax(230px,1fr));gap:12px;margin:20px 0 8px}
-.big div{background:var(--panel);border:1px solid var(--edge);border-radius:8px;padding:12px 16px}
-.big b{display:block;font-size:24px;line-height:1.3;font-variant-numeric:tabular-nums}.big small{color:var(--soft)}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13.5px;font-variant-numeric:tabular-nums}
-th,td{padding:5px 6px;text-align:right;border-bottom:1px solid var(--edge);white-space:nowrap}
-th:first-child,td:first-child{text-align:left}th{font-weight:500;color:var(--soft)}.b{color:var(--bare)}.g{color:var(--governed)}
-th.b,th.g{font-weight:700;text-align:left}.sep{border-left:1px solid var(--edge);padding-left:16px}
-.PASS{color:var(--good);font-weight:700}.FAIL{color:var(--bad);font-weight:700}
-figure{margin:14px 0 0;background:var(--panel);border:1px solid var(--edge);border-radius:8px;padding:12px 14px 4px;overflow-x:auto}
-figcaption{font-size:14px;margin-bottom:4px}.legend{float:right}.legend i{display:inline-block;width:18px;height:0;border-top:3px solid;
-margin:0 5px 4px 14px}.legend i.thin{border-top:2px dotted}svg{display:block;width:100%;min-width:680px;height:auto}
-text{font:12px system-ui,sans-serif;fill:var(--soft)}.act{text-anchor:middle;font-weight:600;fill:var(--ink)}.end{text-anchor:end}
-.mid{text-anchor:middle}.fault{fill:var(--fault)}.settle{fill:var(--settle)}.grid{stroke:var(--grid)}
-.mark{stroke:var(--bare);stroke-dasharray:2 3}.marked{fill:var(--bare)}.curve{fill:none;stroke-width:2.2;stroke-linejoin:round}
-.curve.bare{stroke:var(--bare)}.curve.governed{stroke:var(--governed)}.curve.thin{stroke-width:1.4;stroke-dasharray:2 3}
-.curve.offered{stroke:var(--soft);stroke-width:1.2}.curve.limit{stroke:var(--soft);stroke-width:1.2;stroke-dasharray:6 4}
-rect.closed{fill:var(--good);opacity:.75}rect.open{fill:var(--bad);opacity:.8}rect.half-open{fill:var(--wait);opacity:.8}
-rect.l0{fill:var(--bad);opacity:.75}rect.l1{fill:var(--wait);opacity:.7}rect.l2{fill:var(--good);opacity:.3}
-rect.l3{fill:var(--good);opacity:.55}rect.l4{fill:var(--good);opacity:.75}.in-band{fill:var(--ink)}
-dt{font-weight:600;margin-top:8px}dd{margin:0 0 0 0;color:var(--soft)}code{font:14px ui-monospace,monospace})";
-
 template <class... Args>
 std::string format(char const* pattern, Args... args)
 {
-    char text[512];
+    char text[1024];
     std::snprintf(text, sizeof text, pattern, args...);
     return text;
 }
@@ -86,6 +58,8 @@ curve trace(std::string style, std::vector<slot> const& slots, std::function<dou
     return c;
 }
 
+double per_second(std::size_t orders) { return static_cast<double>(orders) / bin; }
+
 double ratio(std::size_t part, std::size_t whole, double factor)
 {
     return whole == 0 ? -1 : factor * static_cast<double>(part) / static_cast<double>(whole);
@@ -104,11 +78,13 @@ std::vector<chart> charts(std::vector<record> const& records)
                  .legend = legend(false)};
     chart success{.title = "Success", .note = "% of the orders that were not refused", .high = 104,
                   .ticks = {{0, "0"}, {50, "50"}, {100, "100"}}, .legend = legend(false)};
-    chart latency{.title = "Latency", .note = "ms on a logarithmic scale, from when the customer came; 2,000: the customer left",
+    chart latency{.title = "Latency",
+                  .note = "ms on a logarithmic scale, from when the customer came; 2,000: the customer left",
                   .low = 30, .high = 3000, .logarithmic = true,
                   .ticks = {{30, "30"}, {100, "100"}, {300, "300"}, {1000, "1,000"}, {2000, "2,000"}},
                   .legend = legend(true)};
-    chart tries{.title = "Requests to the inventory per order", .note = "1: went through at once; 0: refused, or never sent",
+    chart tries{.title = "Requests to the inventory per order",
+                .note = "1: went through at once; 0: refused, or never sent",
                 .low = 0, .high = 3.1, .ticks = {{0, "0"}, {1, "1"}, {2, "2"}, {3, "3"}}, .legend = legend(false)};
 
     for (auto const& r : records) {
@@ -116,9 +92,9 @@ std::vector<chart> charts(std::vector<record> const& records)
         std::string const name = name_of(r.which);
         if (&r == &records.front()) {
             served.curves.push_back({"limit", {{{0, capacity}, {r.length, capacity}}}});
-            served.curves.push_back(trace("offered", slots, [](slot const& s) { return static_cast<double>(s.come) / bin; }));
+            served.curves.push_back(trace("offered", slots, [](slot const& s) { return per_second(s.come); }));
         }
-        served.curves.push_back(trace(name, slots, [](slot const& s) { return static_cast<double>(s.ok) / bin; }));
+        served.curves.push_back(trace(name, slots, [](slot const& s) { return per_second(s.ok); }));
         success.curves.push_back(trace(name, slots, [](slot const& s) { return ratio(s.ok, s.accepted(), 100); }));
         auto const at = [](double q) {
             return [q](slot const& s) { return s.latencies_ms.empty() ? -1 : quantile(s.latencies_ms, q); };
@@ -140,10 +116,9 @@ band stretches(std::string title, record const& r, std::function<band::stretch(g
         auto next = of(g);
         next.begin = g.at - 0.25;
         next.end = g.at;
-        if (!b.stretches.empty() && b.stretches.back().style == next.style && b.stretches.back().end >= next.begin - 0.01)
-            b.stretches.back().end = next.end;
-        else
-            b.stretches.push_back(std::move(next));
+        auto* const last = b.stretches.empty() ? nullptr : &b.stretches.back();
+        if (last != nullptr && last->style == next.style && last->end >= next.begin - 0.01) last->end = next.end;
+        else b.stretches.push_back(std::move(next));
     }
     return b;
 }
@@ -182,7 +157,8 @@ std::string table(story const& s, std::vector<record> const& records)
             auto const back = !settles ? "-" : w.back ? format("%.1f", *w.back) : "never";
             char const* const word = w.pass ? "PASS" : "FAIL";
             auto const ms = [](double v) { return v > 0 ? format("<td>%.0f</td>", v) : std::string("<td>-</td>"); };
-            body += format("<td class='sep'>%.1f</td><td>%.1f</td><td>%.0f</td>", w.ok_percent, w.refused_percent, w.ok_rate) +
+            body += format("<td class='sep'>%.1f</td><td>%.1f</td><td>%.0f</td>", w.ok_percent, w.refused_percent,
+                           w.ok_rate) +
                     ms(w.p50_ms) + ms(w.p99_ms) +
                     format("<td>%.2f</td><td>%s</td><td class='%s' title='%s'>%s</td>", w.tries, back.c_str(), word,
                            w.why.c_str(), word);
@@ -214,9 +190,9 @@ void write_report(std::string const& file, story const& s, std::uint64_t seed, s
                        "content='width=device-width,initial-scale=1'><title>weir shop</title><style>";
     page += style_sheet;
     page += "</style></head><body><main><h1>The same story, with and without weir</h1>";
-    page += format("<p class='soft'>An order service calls three inventory instances over HTTP. They can do %.0f orders a "
-                   "second; 60 come in calm times, 360 in the spike. The customers come when the schedule says (seed %llu), "
-                   "however the shop is doing, and wait two seconds at most.</p>", capacity,
+    page += format("<p class='soft'>An order service calls three inventory instances over HTTP. They can do %.0f orders "
+                   "a second; 60 come in calm times, 360 in the spike. The customers come when the schedule says (seed "
+                   "%llu), however the shop is doing, and wait two seconds at most.</p>", capacity,
                    static_cast<unsigned long long>(seed));
     page += "<div class='big'>";
     for (auto const& r : records) page += summary(r);
@@ -227,10 +203,11 @@ void write_report(std::string const& file, story const& s, std::uint64_t seed, s
         if (r.which == arm::governed) page += state_of(s, r);
     page += "<h2>What is done to the shop, and what an act demands of both arms</h2><dl>";
     for (auto const& a : s.acts)
-        page += "<dt>" + std::string(a.name) + "</dt><dd>" + std::string(a.says) + ". To pass: " + demands(a) + ".</dd>";
-    page += format("</dl><h2>How to read it</h2><p>Dark stretches: the fault is there. Light stretches: it is over, and the "
-                   "shop may get well; &ldquo;back&rdquo; says how long that took. A shop that is not well by then is "
-                   "restarted by its operator (&ldquo;never&rdquo;, and a dotted line), so that each act is judged by "
+        page += "<dt>" + std::string(a.name) + "</dt><dd>" + std::string(a.says) + ". To pass: " + demands(a) +
+                ".</dd>";
+    page += format("</dl><h2>How to read it</h2><p>Dark stretches: the fault is there. Light stretches: it is over, "
+                   "and the shop may get well; &ldquo;back&rdquo; says how long that took. A shop that is not well by then "
+                   "is restarted by its operator (&ldquo;never&rdquo;, and a dotted line), so that each act is judged by "
                    "itself.</p><p>Again: <code>shop --seed %llu</code></p></main></body></html>\n",
                    static_cast<unsigned long long>(seed));
 

@@ -9,8 +9,8 @@
 
 namespace shop {
 
-/// Writes the curves and the table of all arms as one HTML page that needs nothing else: no script, no font, no network.
-/// Throws std::runtime_error when the file cannot be written.
+/// Writes the curves and the table of all arms as one HTML page that needs nothing else: no script, no font, no
+/// network. Throws std::runtime_error when the file cannot be written.
 void write_report(std::string const& file, story const& s, std::uint64_t seed, std::vector<record> const& records);
 
 }  // namespace shop

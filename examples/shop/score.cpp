@@ -64,8 +64,8 @@ double percent(std::size_t part, std::size_t whole)
     return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
-// When the last bad slice after the fault ended. A slice is bad when more than one order in twenty was not served, or half
-// of them took far longer than in calm times.
+// When the last bad slice after the fault ended. A slice is bad when more than one order in twenty was not served, or
+// half of them took far longer than in calm times.
 std::optional<double> time_to_recover(record const& r, act const& a, double calm_p50_ms)
 {
     double well_since = a.until;
@@ -150,7 +150,8 @@ std::string demands(act const& a)
         n += std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), args...);
     };
     if (d.ok_percent > 0)
-        add("%.1f %% of the accepted orders served, p99 within %.0f ms or twice that of calm, ", d.ok_percent, d.p99_ms);
+        add("%.1f %% of the accepted orders served, p99 within %.0f ms or twice that of calm, ", d.ok_percent,
+            d.p99_ms);
     if (d.refused_percent < 100) add("at most %.0f %% refused, ", d.refused_percent);
     if (d.ok_rate > 0) add("%.0f orders/s, ", d.ok_rate);
     if (d.tries < 3) add("at most %.1f tries per order, ", d.tries);

@@ -161,7 +161,8 @@ std::string screen::cells(act const& a, row const& r) const
 {
     auto const ms = [](double v) { return v > 0 ? format("%6.0f ", v) : std::string("     - "); };
     // An act without a fault has nothing to come back from.
-    auto const back = a.end <= a.until ? std::string("    -") : r.back ? format("%5.1f", *r.back) : std::string("never");
+    bool const faulty = a.end > a.until;
+    auto const back = !faulty ? std::string("    -") : r.back ? format("%5.1f", *r.back) : std::string("never");
     return format("%6.1f %7.1f %5.0f ", r.ok_percent, r.refused_percent, r.ok_rate) + ms(r.p50_ms) + ms(r.p99_ms) +
            format("%5.2f ", r.tries) + back + "  " + paint(r.pass ? green : red, r.pass ? "PASS" : "FAIL");
 }
@@ -188,8 +189,8 @@ void screen::table(std::vector<row> const& bare, std::vector<row> const& governe
     std::vector<arm_rows> arms;
     if (!bare.empty()) arms.emplace_back(arm::bare, &bare);
     if (!governed.empty()) arms.emplace_back(arm::governed, &governed);
-    winsize terminal{};
-    bool const narrow = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &terminal) == 0 && terminal.ws_col > 0 && terminal.ws_col < 124;
+    winsize size{};
+    bool const narrow = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_col < 124;
     if (narrow)
         for (auto const& one : arms) rows({one});
     else

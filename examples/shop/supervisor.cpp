@@ -58,8 +58,8 @@ asio::awaitable<void> check_consul(registry_address const& consul)
     catch (boost::system::system_error const& e) {
         wrong = e.code().message();
     }
-    throw std::runtime_error("cannot use the Consul at " + consul.host + ":" + std::to_string(consul.port) + " (" + wrong +
-                             "); start one with 'consul agent -dev', or leave --registry away");
+    throw std::runtime_error("cannot use the Consul at " + consul.host + ":" + std::to_string(consul.port) + " (" +
+                             wrong + "); start one with 'consul agent -dev', or leave --registry away");
 }
 
 struct interrupted {};
