@@ -338,3 +338,18 @@ TEST_CASE("timer_queue: many threads insert and remove, every wait ends exactly 
     CHECK(removed > 0);
     CHECK(ended > 0);
 }
+
+TEST_CASE("timer_queue: a lone wait far away does not keep waking the context")
+{
+    asio::io_context context;
+    auto& queue = timer_queue::of(context.get_executor());
+    counted heartbeat;
+    queue.insert(heartbeat, weir::steady_clock::now() + 1h, context.get_executor());
+    // It looks again while waits come and go, here twice, and then sleeps: not twenty times in these looks.
+    CHECK(context.run_for(20 * timer_queue::look_again) <= 3);
+    auto const begin = weir::steady_clock::now();
+    CHECK(queue.remove(heartbeat));
+    context.run();  // does not sleep out the hour
+    CHECK(weir::steady_clock::now() - begin < 10min);
+    CHECK(heartbeat.ended == 0);
+}

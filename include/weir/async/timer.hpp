@@ -24,7 +24,7 @@ namespace weir {
 ///
 /// Signature: void(boost::system::error_code): success at the end, asio::error::operation_aborted when cancelled.
 /// Cancellation: terminal, partial and total, all without side effects. The destructor cancels what is pending.
-/// Threads:  distinct objects any; one object from one thread (or strand) at a time, like an Asio timer.
+/// Threads:  waiting and cancelling from any thread; construction and destruction alone.
 /// Cost:     one allocation a wait, from the handler's allocator; no Asio timer armed (see timer_queue.hpp).
 class timer {
 public:

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 namespace weir {
 
@@ -29,9 +30,10 @@ namespace asio = boost::asio;
 /// unchanged (testing/virtual_time.hpp).
 ///
 /// Why not an Asio timer for each wait: arming and cancelling one costs more than everything else weir does around a
-/// call. Here a wait is a node in a tree. The Asio timer is armed for the earliest node but looks again at least every
-/// `look_again`, so a deadline that is met costs two tree operations and no timer, and an idle context's `run()`
-/// returns within that time. Waits still end on time, not on a tick.
+/// call. Here a wait is a node in a tree. While waits come and go, the Asio timer is armed for the earliest node but looks
+/// again at least every `look_again`, so a deadline that is met costs two tree operations and no timer, and a context that
+/// falls idle returns from `run()` within that time. When nothing has come or gone between two looks, it sleeps until the
+/// earliest node. Waits end on time, not on a tick.
 ///
 /// Threads: any member from any thread.   Cost: a short lock; no allocation.
 class timer_queue : public asio::execution_context::service {
@@ -92,6 +94,7 @@ public:
         n.expiry_ = at;
         n.queued_ = true;
         nodes_.insert(n);
+        busy_ = true;
         if (virtual_ || (armed_ && armed_for_ <= at)) return;
         if (!timer_) timer_.emplace(outside_strand(executor));
         arm();
@@ -103,6 +106,7 @@ public:
         std::lock_guard const lock(mutex_);
         if (!n.queued_) return false;
         take(n);
+        rest();
         return true;
     }
 
@@ -113,6 +117,7 @@ public:
         if (members.empty()) return nullptr;
         auto& n = members.front();
         take(n);
+        rest();
         return &n;
     }
 
@@ -163,6 +168,7 @@ private:
         nodes_.erase(nodes_.iterator_to(n));
         static_cast<group_hook&>(n).unlink();
         n.queued_ = false;
+        busy_ = true;
     }
 
     // The queue's own timer serves everybody: on the strand of one, his long handler would keep the others' timeouts from
@@ -190,11 +196,22 @@ private:
     void arm()
     {
         armed_ = true;
-        armed_for_ = std::min(nodes_.begin()->expiry_, later(steady_clock::now(), look_again));
+        asleep_ = !std::exchange(busy_, false);
+        armed_for_ = nodes_.begin()->expiry_;
+        if (!asleep_) armed_for_ = std::min(armed_for_, later(steady_clock::now(), look_again));
         timer_->expires_at(armed_for_);
         timer_->async_wait([this, epoch = ++epoch_](boost::system::error_code ec) {
             if (!ec) tick(epoch);
         });
+    }
+
+    // Under the lock. The last wait has gone while the Asio timer sleeps long: it must not keep `run()` from returning.
+    void rest() noexcept
+    {
+        if (!asleep_ || !nodes_.empty()) return;
+        armed_ = asleep_ = false;
+        ++epoch_;
+        timer_->cancel();
     }
 
     void tick(std::uint64_t epoch)
@@ -219,6 +236,7 @@ private:
         std::unique_lock lock(mutex_);
         ++epoch_;
         armed_ = true;  // nothing arms any more
+        asleep_ = false;
         armed_for_ = time_point::min();
         timer_.reset();
         while (!nodes_.empty()) {
@@ -236,6 +254,8 @@ private:
     time_point armed_for_{};
     std::uint64_t epoch_ = 0;
     bool armed_ = false;
+    bool busy_ = false;    // a wait came or went since the Asio timer was armed
+    bool asleep_ = false;  // armed for the earliest wait, however late that is
     bool virtual_ = false;
     std::atomic<duration::rep> virtual_now_{0};
 };
