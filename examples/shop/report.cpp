@@ -128,7 +128,7 @@ std::string state_of(story const& s, record const& r)
     auto const level = [](double filled) {
         static char const* const labels[] = {"empty", "low", "half", "more", "full"};
         auto const step = filled < 0.05 ? 0 : std::clamp(static_cast<int>(filled * 4) + 1, 1, 4);
-        return band::stretch{0, 0, "l" + std::to_string(step), labels[step]};
+        return band::stretch{0, 0, format("l%d", step), labels[step]};
     };
     auto const drawn = svg(s, {
         stretches("breaker", r, [](gauge const& g) { return band::stretch{0, 0, g.breaker, g.breaker}; }),
