@@ -197,6 +197,40 @@ TEST_CASE("timer_queue: run() returns soon after the last wait was removed, howe
     CHECK(far.ended == 0);
 }
 
+TEST_CASE("timer_queue: works on after it has been empty")
+{
+    asio::io_context context;
+    auto& queue = timer_queue::of(context.get_executor());
+    for (int i = 0; i < 3; ++i) {
+        counted wait;
+        queue.insert(wait, queue.now() + 100us, context.get_executor());
+        context.restart();
+        context.run_for(60s);
+        CHECK(wait.ended == 1);
+        REQUIRE(queue.size() == 0);
+    }
+}
+
+TEST_CASE("timer_queue: in real time too, a hook may insert and remove")
+{
+    asio::io_context context;
+    auto& queue = timer_queue::of(context.get_executor());
+    auto const begin = queue.now();
+    counted earlier, later, removed;
+    counted first([&] {
+        CHECK(queue.remove(removed));
+        queue.insert(earlier, begin, context.get_executor());
+        queue.insert(later, begin + 2ms, context.get_executor());
+    });
+    queue.insert(first, begin + 1ms, context.get_executor());
+    queue.insert(removed, begin + 1ms, context.get_executor());
+    context.run_for(60s);
+    CHECK(first.ended == 1);
+    CHECK(earlier.ended == 1);
+    CHECK(later.ended == 1);
+    CHECK(removed.ended == 0);
+}
+
 TEST_CASE("timer_queue: deadlines that are met arm no timer")
 {
     asio::io_context context;
