@@ -84,7 +84,7 @@ public:
                 if (auto alive = weak.lock()) cancel(std::move(alive), type);
             });
         auto& op = *self;
-        run(std::move(self), context::initiating, [&op] { op.machine_.start(op.queue_.now()); });
+        run(std::move(self), context::initiating, [&op](time_point now) { op.machine_.start(now); });
     }
 
 private:
@@ -110,10 +110,9 @@ private:
         {
             auto& op = *self;
             auto const index = slot;
-            values latest(std::forward<Args>(args)...);
-            run(std::move(self), context::handler, [&] {
-                auto const o = result::classify(op.pipeline_, latest);
-                if (op.machine_.finished(index, o, op.queue_.now(), thread_random())) op.kept_.emplace(std::move(latest));
+            run(std::move(self), context::handler, [&](time_point now) {
+                auto const o = result::classify(op.pipeline_, args...);
+                if (op.machine_.finished(index, o, now, thread_random())) op.kept_.emplace(std::forward<Args>(args)...);
             });
         }
     };
@@ -127,9 +126,10 @@ private:
         if (op.ended_) return;
         auto const nested = std::exchange(op.running_, true);
         try {
-            event();
+            auto const now = op.queue_.now();  // one reading for all of it
+            event(now);
             if (nested) return;
-            while (op.obey(self)) {}
+            while (op.obey(self, now)) {}
         } catch (...) {
             // A gate or a classifier threw. Tokens are settled; the caller learns what happened.
             op.machine_.abandon();
@@ -142,9 +142,9 @@ private:
     }
 
     /// One step. False: nothing more to do now.
-    bool obey(pointer const& self)
+    bool obey(pointer const& self, time_point now)
     {
-        auto const step = machine_.next(queue_.now(), thread_random());
+        auto const step = machine_.next(now, thread_random());
         switch (step.what) {
             case verb::send: send(self, step.slot); return true;
             case verb::cancel: stop_.emit(std::exchange(stop_type_, asio::cancellation_type::terminal)); return true;
@@ -161,7 +161,7 @@ private:
             result::initiate(op_, machine_.attempt_in(slot), executor_, attempt_handler{self, slot});
         } catch (...) {
             values latest = result::thrown(std::current_exception());
-            auto const o = result::classify(pipeline_, latest);
+            auto const o = std::apply([&](auto const&... v) { return result::classify(pipeline_, v...); }, latest);
             if (machine_.finished(slot, o, queue_.now(), thread_random())) kept_.emplace(std::move(latest));
         }
     }
@@ -172,7 +172,7 @@ private:
         auto const& executor = self->executor_;
         asio::dispatch(executor, [self = std::move(self), type]() mutable {
             auto& op = *self;
-            run(std::move(self), context::initiating, [&op, type] {
+            run(std::move(self), context::initiating, [&op, type](time_point) {
                 op.stop_type_ = type;
                 op.machine_.cancel();
             });
@@ -220,19 +220,23 @@ private:
         {
             auto& op = *self;
             op.armed_ = false;
-            run(std::move(self), context::handler, [] {});
+            run(std::move(self), context::handler, [](time_point) {});
         }
     };
 
-    [[nodiscard]] values take_result()
+    [[nodiscard]] values&& take_result()
     {
-        if (failed_) return result::thrown(std::move(failed_));
-        switch (machine_.how_it_ended()) {
-            case verdict::timed_out: return result::error(machine_.code());
-            case verdict::refused: return result::error(machine_.refusal().code);
-            case verdict::cancelled: return result::error(asio::error::operation_aborted);
-            default: return std::move(*kept_);
+        if (failed_) {
+            kept_.emplace(result::thrown(std::move(failed_)));
+        } else {
+            switch (machine_.how_it_ended()) {
+                case verdict::timed_out: kept_.emplace(result::error(machine_.code())); break;
+                case verdict::refused: kept_.emplace(result::error(machine_.refusal().code)); break;
+                case verdict::cancelled: kept_.emplace(result::error(asio::error::operation_aborted)); break;
+                default: break;
+            }
         }
+        return std::move(*kept_);
     }
 
     using completion = detail::completion<Handler, Executor, values>;

@@ -71,12 +71,24 @@ public:
     using group = boost::intrusive::list<node, boost::intrusive::constant_time_size<false>>;
 
     explicit timer_queue(asio::execution_context& context) : service(context) {}
+    ~timer_queue() { gone_.fetch_add(1, std::memory_order_release); }
 
     /// The queue of `executor`'s context.
     template <class Executor>
     [[nodiscard]] static timer_queue& of(Executor const& executor)
     {
-        return asio::use_service<timer_queue>(asio::query(executor, asio::execution::context));
+        // Asio looks services up in a list under a lock. The last answer of this thread is good as long as no queue has
+        // gone, for another context may come to lie at the same address.
+        struct answer {
+            asio::execution_context* context = nullptr;
+            timer_queue* queue = nullptr;
+            std::uint64_t gone = 0;
+        };
+        thread_local answer last;
+        auto& context = asio::query(executor, asio::execution::context);
+        auto const gone = gone_.load(std::memory_order_acquire);
+        if (last.context != &context || last.gone != gone) last = {&context, &asio::use_service<timer_queue>(context), gone};
+        return *last.queue;
     }
 
     [[nodiscard]] time_point now() const noexcept
@@ -93,7 +105,7 @@ public:
         if (members) members->push_back(n);
         n.expiry_ = at;
         n.queued_ = true;
-        nodes_.insert(n);
+        nodes_.insert(nodes_.end(), n);  // with equal limits the latest is the last: a hint that saves the search
         busy_ = true;
         if (virtual_ || (armed_ && armed_for_ <= at)) return;
         if (!timer_) timer_.emplace(outside_strand(executor));
@@ -247,6 +259,8 @@ private:
             lock.lock();
         }
     }
+
+    static inline std::atomic<std::uint64_t> gone_{0};  // queues destroyed so far
 
     mutable std::mutex mutex_;
     nodes nodes_;

@@ -64,10 +64,10 @@ struct attempt_result {
         op(a)(std::forward<Handler>(handler));
     }
 
-    template <class... Stages>
-    [[nodiscard]] static outcome classify(pipeline<Stages...>& p, values const& v)
+    template <class... Stages, class... T>
+    [[nodiscard]] static outcome classify(pipeline<Stages...>& p, boost::system::error_code ec, T const&... v)
     {
-        return std::apply([&](auto const&... each) { return classify_error_code(p, each...); }, v);
+        return classify_error_code(p, ec, v...);
     }
 
     template <class Code>
@@ -106,10 +106,10 @@ struct attempt_result<Op, asio::awaitable<T, CoroutineExecutor>> {
         asio::co_spawn(executor, op(a), std::forward<Handler>(handler));
     }
 
-    template <class... Stages>
-    [[nodiscard]] static outcome classify(pipeline<Stages...>& p, values const& v)
+    template <class... Stages, class... V>
+    [[nodiscard]] static outcome classify(pipeline<Stages...>& p, std::exception_ptr const& e, V const&... v)
     {
-        if (auto const& e = std::get<0>(v)) {
+        if (e) {
             try {
                 std::rethrow_exception(e);
             } catch (boost::system::system_error const& known) {
@@ -120,8 +120,7 @@ struct attempt_result<Op, asio::awaitable<T, CoroutineExecutor>> {
                 return classify_by(p, e);
             }
         }
-        if constexpr (std::is_void_v<T>) return classify_by(p);
-        else return classify_by(p, std::get<1>(v));
+        return classify_by(p, v...);
     }
 
     template <class Code>
