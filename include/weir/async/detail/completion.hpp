@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/system_executor.hpp>
 
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -19,18 +20,22 @@ namespace asio = boost::asio;
 namespace detail {
 
 /// Keeps the contexts of an operation and of its handler running. An operation runs on `Executor`; its handler is called on
-/// its own associated executor, which is `Executor` unless it says otherwise.
+/// its own associated executor, which is `Executor` unless it says otherwise. One guard is enough if they are the same.
 template <class Handler, class Executor>
 struct completion_work {
     using handler_executor = asio::associated_executor_t<Handler, Executor>;
 
     completion_work(Handler const& handler, Executor const& executor)
-        : operation(executor), caller(asio::get_associated_executor(handler, executor))
+        : runs_on(executor), caller(asio::get_associated_executor(handler, executor))
     {
+        if constexpr (std::is_same_v<handler_executor, Executor>)
+            if (caller.get_executor() == executor) return;
+        operation.emplace(executor);
     }
 
-    asio::executor_work_guard<Executor> operation;
+    Executor runs_on;
     asio::executor_work_guard<handler_executor> caller;
+    std::optional<asio::executor_work_guard<Executor>> operation;  // none: the handler's executor is the operation's
 };
 
 /// The end of an operation, cut loose from its memory: a handler and what it is called with.
@@ -45,16 +50,15 @@ public:
     /// From a handler that runs on the operation's executor: an upcall, or a hop to the handler's own executor.
     void deliver() &&
     {
+        if (!work_.operation) return (*this)();
         auto const target = work_.caller.get_executor();
-        if constexpr (std::is_same_v<typename completion_work<Handler, Executor>::handler_executor, Executor>)
-            if (target == work_.operation.get_executor()) return (*this)();
         asio::dispatch(target, std::move(*this));
     }
 
     /// From anywhere else: first on to the operation's executor.
     void post() &&
     {
-        auto const executor = work_.operation.get_executor();
+        auto const executor = work_.runs_on;
         asio::post(executor, [c = std::move(*this)]() mutable { std::move(c).deliver(); });
     }
 
