@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <thread>
 #include <vector>
@@ -67,32 +68,32 @@ TEST_CASE("manual_clock: what several threads advance adds up")
 {
     manual_clock clock;
     auto const start = clock.now();
+    std::barrier together(4);
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i)
-        threads.emplace_back([clock]() mutable {
-            for (int k = 0; k < 20'000; ++k) clock.advance(1ns);
+        threads.emplace_back([&together, clock]() mutable {
+            together.arrive_and_wait();
+            for (int k = 0; k < 200'000; ++k) clock.advance(1ns);
         });
     for (auto& t : threads) t.join();
-    CHECK(clock.now() == start + 80'000ns);
+    CHECK(clock.now() == start + 800'000ns);
 }
 
-TEST_CASE("manual_clock: while several threads sleep, time goes one way")
+TEST_CASE("manual_clock: who has slept until an instant is not before it, although other threads sleep too")
 {
     manual_clock clock;
-    auto const start = clock.now();
     std::atomic<bool> back{false};
+    std::barrier together(4);
     std::vector<std::thread> threads;
-    for (int i = 0; i < 3; ++i)
-        threads.emplace_back([clock, start, i, &back] {
-            auto before = clock.now();
-            for (int k = 0; k < 20'000; ++k) {
-                clock.sleep_until(start + std::chrono::nanoseconds(k * (i + 1)));
-                auto const now = clock.now();
-                if (now < before) back = true;
-                before = now;
+    for (int i = 0; i < 4; ++i)
+        threads.emplace_back([&together, &back, clock, i] {
+            together.arrive_and_wait();
+            for (int k = 0; k < 500'000; ++k) {
+                auto const t = clock.now() + std::chrono::nanoseconds(1 + (i + k) % 4 * 100);
+                clock.sleep_until(t);
+                if (clock.now() < t) back = true;
             }
         });
     for (auto& t : threads) t.join();
     CHECK(!back);
-    CHECK(clock.now() == start + 59'997ns);
 }

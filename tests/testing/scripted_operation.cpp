@@ -119,18 +119,24 @@ TEST_CASE("scripted_operation: every type of cancellation ends it, and is counte
         virtual_time world;
         auto const begin = world.now();
         scripted_operation<int> op;
-        op.hang();
+        op.hang().succeed(7, 24h);
         auto start = op.async(world.get_executor());
-        asio::cancellation_signal signal;
-        std::optional<error_code> ended;
-        start(nth(1))(asio::bind_cancellation_slot(signal.slot(), [&](error_code ec, int) { ended = ec; }));
+        asio::cancellation_signal first, second;
+        std::vector<error_code> ended;
+        auto const note = [&](error_code ec, int value) {
+            ended.push_back(ec);
+            CHECK(value == 0);
+        };
+        start(nth(1))(asio::bind_cancellation_slot(first.slot(), note));
+        start(nth(2))(asio::bind_cancellation_slot(second.slot(), note));
         world.run_for(1h);
-        CHECK(!ended);
-        CHECK(op.in_flight() == 1);
-        signal.emit(type);
+        CHECK(ended.empty());
+        CHECK(op.in_flight() == 2);
+        first.emit(type);
+        second.emit(type);
         world.run();
-        CHECK(ended == asio::error::operation_aborted);
-        CHECK(op.cancelled() == 1);
+        CHECK(ended == std::vector<error_code>(2, asio::error::operation_aborted));
+        CHECK(op.cancelled() == 2);
         CHECK(op.in_flight() == 0);
         CHECK(world.now() == begin + 1h);
     }
