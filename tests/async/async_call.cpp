@@ -90,7 +90,6 @@ TEST_CASE("async_call: never completes inside the initiating function, and once"
     w.run();
     CHECK(done == 1);
 
-    ledger never;
     weir::concurrency_limit full({.limit = 1, .max_queue = 0});
     auto const held = full.admit(w.now());
     auto refused = weir::pipeline(full);
