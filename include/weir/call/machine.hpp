@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/call/detail/held_tokens.hpp>
 #include <weir/call/detail/stages.hpp>
 #include <weir/core/attempt.hpp>
 #include <weir/core/random.hpp>
@@ -8,8 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <optional>
-#include <tuple>
 #include <utility>
 
 namespace weir {
@@ -81,32 +80,10 @@ public:
     void abandon() noexcept;
 
 private:
-    template <class Stage>
-    static constexpr auto token_slot()
-    {
-        if constexpr (role_<Stage> == detail::role::balancer)
-            return std::optional<typename decltype(std::declval<Stage&>().pick(
-                time_point{}, std::declval<random_engine&>(), nullptr))::token_type>{};
-        else if constexpr (role_<Stage> == detail::role::gate)
-            return std::optional<typename decltype(std::declval<Stage&>().admit(time_point{}))::token_type>{};
-        else
-            return std::tuple<>{};
-    }
-    template <class Stage>
-    static constexpr detail::role role_ = detail::role_of<Stage>();
+    using tokens = detail::held_tokens<Pipeline>;
 
-    template <class... Stages>
-    static constexpr auto layout(detail::type_list<Stages...>)
-    {
-        return std::pair{std::array<detail::role, sizeof...(Stages)>{role_<Stages>...},
-                         std::type_identity<std::tuple<decltype(token_slot<Stages>())...>>{}};
-    }
-
-    static constexpr auto roles_ = layout(typename Pipeline::stages{}).first;
-    using tokens = typename decltype(layout(typename Pipeline::stages{}).second)::type;
-
+    static constexpr auto roles_ = tokens::roles;
     static constexpr std::size_t retry_ = detail::find(roles_, detail::role::retry);
-    static constexpr std::size_t balancer_ = detail::find(roles_, detail::role::balancer);
     static constexpr bool has_retry_ = retry_ != detail::nowhere;
     // Without a retry rule there is one attempt, and every gate belongs to it.
     static constexpr std::size_t first_per_attempt_ = has_retry_ ? retry_ : 0;
@@ -134,35 +111,22 @@ private:
         return s.state == phase::sent || (s.state == phase::stopping && s.why == reason::superseded);
     }
 
-    template <class F>
-    static constexpr void each_stage(F&& f)
+    /// The gates left of retry, and those right of it.
+    bool admit_call(time_point now, time_point& start_at)
     {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (f(std::integral_constant<std::size_t, I>{}), ...);
-        }(std::make_index_sequence<Pipeline::size>{});
+        return per_call_.template admit<0, first_per_attempt_>(pipeline_, now, nullptr, nullptr, start_at, refusal_);
     }
-
-    /// Asks gates [First, Last) in order, until one refuses.
-    template <std::size_t First, std::size_t Last>
-    bool admit(tokens& held, time_point now, random_engine* random, time_point& start_at);
-    template <std::size_t I>
-    bool admit_one(tokens& held, time_point now, random_engine* random, time_point& start_at);
-
-    /// In reverse order. Null: not sent; the tokens give back. They are dead afterwards, but a lease still names its
-    /// endpoint.
-    template <std::size_t First, std::size_t Last>
-    void settle(tokens& held, outcome const* o, time_point now) noexcept;
-
-    /// The settled lease of the attempt before, taken out of its slot.
-    [[nodiscard]] static auto last_lease(tokens& held) noexcept
+    void settle_call(outcome const* o, time_point now) noexcept
     {
-        if constexpr (balancer_ != detail::nowhere) {
-            auto lease = std::move(std::get<balancer_>(held));
-            std::get<balancer_>(held).reset();
-            return lease;
-        } else {
-            return std::tuple<>{};
-        }
+        per_call_.template settle<0, first_per_attempt_>(o, now);
+    }
+    bool admit_attempt(slot& s, time_point now, random_engine& random, time_point& start_at)
+    {
+        return s.held.template admit<first_per_attempt_, Pipeline::size>(pipeline_, now, &random, avoid_, start_at, refusal_);
+    }
+    static void settle_attempt(slot& s, outcome const* o, time_point now) noexcept
+    {
+        s.held.template settle<first_per_attempt_, Pipeline::size>(o, now);
     }
 
     [[nodiscard]] time_point attempt_limit(time_point now) noexcept;
@@ -183,7 +147,7 @@ private:
     template <class F>
     void observers(F&& f) noexcept
     {
-        each_stage([&](auto i) {
+        detail::each_stage<Pipeline>([&](auto i) {
             if constexpr (roles_[i] == detail::role::observe) f(pipeline_.template stage<i>());
         });
     }
@@ -216,13 +180,13 @@ void machine<Pipeline, InFlight>::start(time_point now)
     assert(!running_ && tries_ == 0);
     running_ = true;
     started_ = now;
-    each_stage([&](auto i) {
+    detail::each_stage<Pipeline>([&](auto i) {
         if constexpr (roles_[i] == detail::role::deadline)
             call_deadline_ = std::min(call_deadline_, later(now, pipeline_.template stage<i>().span()));
     });
     auto start_at = now;
-    if (!admit<0, first_per_attempt_>(per_call_, now, nullptr, start_at)) {
-        settle<0, first_per_attempt_>(per_call_, nullptr, now);
+    if (!admit_call(now, start_at)) {
+        settle_call(nullptr, now);
         verdict_ = verdict::refused;
         observers([&](auto& o) { o.refused(refusal_); });
     } else {
@@ -281,7 +245,7 @@ bool machine<Pipeline, InFlight>::finished(std::size_t index, outcome o, time_po
     // operation called it, and an attempt that we or the caller gave up says nothing of the peer.
     if (!o.ok() && (why == reason::timeout || why == reason::deadline)) o = outcome::failure(o.latency);
     if (!o.ok() && (why == reason::superseded || cancelled_)) o = outcome::ignored(o.latency);
-    settle<first_per_attempt_, Pipeline::size>(s.held, &o, now);
+    settle_attempt(s, &o, now);
     s.state = phase::idle;
     s.why = reason::none;
     observers([&](auto& obs) { obs.attempt_ended(s.what, o); });
@@ -313,7 +277,7 @@ void machine<Pipeline, InFlight>::cancel() noexcept
     drop_retry();
     for (auto& s : slots_) {
         if (s.state != phase::held) continue;
-        settle<first_per_attempt_, Pipeline::size>(s.held, nullptr, {});
+        settle_attempt(s, nullptr, {});
         s.state = phase::idle;
     }
     verdict_ = verdict::cancelled;
@@ -326,66 +290,19 @@ void machine<Pipeline, InFlight>::abandon() noexcept
     auto const unknown = outcome::ignored();
     for (auto& s : slots_) {
         auto const was_sent = s.state == phase::sent || s.state == phase::stopping;
-        settle<first_per_attempt_, Pipeline::size>(s.held, was_sent ? &unknown : nullptr, started_);
+        settle_attempt(s, was_sent ? &unknown : nullptr, started_);
         s.state = phase::idle;
     }
     drop_retry();
-    settle<0, first_per_attempt_>(per_call_, sent_ > 0 ? &unknown : nullptr, started_);
+    settle_call(sent_ > 0 ? &unknown : nullptr, started_);
     running_ = false;
-}
-
-template <class Pipeline, std::size_t InFlight>
-template <std::size_t First, std::size_t Last>
-bool machine<Pipeline, InFlight>::admit(tokens& held, time_point now, random_engine* random, time_point& start_at)
-{
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-        return (admit_one<First + I>(held, now, random, start_at) && ...);
-    }(std::make_index_sequence<Last - First>{});
-}
-
-template <class Pipeline, std::size_t InFlight>
-template <std::size_t I>
-bool machine<Pipeline, InFlight>::admit_one([[maybe_unused]] tokens& held, [[maybe_unused]] time_point now,
-                                            [[maybe_unused]] random_engine* random, [[maybe_unused]] time_point& start_at)
-{
-    if constexpr (roles_[I] == detail::role::gate || roles_[I] == detail::role::balancer) {
-        auto answer = [&] {
-            if constexpr (roles_[I] == detail::role::balancer) return pipeline_.template stage<I>().pick(now, *random, avoid_);
-            else return pipeline_.template stage<I>().admit(now);
-        }();
-        if (!answer) {
-            refusal_ = answer.refused();
-            return false;
-        }
-        if constexpr (requires { answer->start_at(); }) start_at = std::max(start_at, answer->start_at());
-        std::get<I>(held).emplace(*std::move(answer));
-    }
-    return true;
-}
-
-template <class Pipeline, std::size_t InFlight>
-template <std::size_t First, std::size_t Last>
-void machine<Pipeline, InFlight>::settle(tokens& held, outcome const* o, time_point now) noexcept
-{
-    auto const one = [&](auto i) {
-        if constexpr (roles_[i] == detail::role::gate || roles_[i] == detail::role::balancer) {
-            auto& t = std::get<i>(held);
-            if (!t) return;
-            if (o) t->record(*o, now);
-            // A lease stays, settled, so that the next attempt can avoid its endpoint; everything else is over.
-            if (!o || roles_[i] == detail::role::gate) t.reset();
-        }
-    };
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-        (one(std::integral_constant<std::size_t, Last - 1 - I>{}), ...);
-    }(std::make_index_sequence<Last - First>{});
 }
 
 template <class Pipeline, std::size_t InFlight>
 time_point machine<Pipeline, InFlight>::attempt_limit(time_point now) noexcept
 {
     auto limit = call_deadline_;
-    each_stage([&](auto i) {
+    detail::each_stage<Pipeline>([&](auto i) {
         if constexpr (roles_[i] == detail::role::attempt_timeout)
             limit = std::min(limit, later(now, pipeline_.template stage<i>().span()));
     });
@@ -397,10 +314,10 @@ void machine<Pipeline, InFlight>::begin(slot& s, time_point now, random_engine& 
 {
     ++tries_;
     auto start_at = now;
-    [[maybe_unused]] auto const before = last_lease(s.held);  // keeps avoid_ valid while we pick
+    [[maybe_unused]] auto const before = s.held.take_lease();  // keeps avoid_ valid while we pick
     bool admitted = false;
     if (now >= call_deadline_) refuse(errc::no_time_left, now, "deadline");
-    else if (admit<first_per_attempt_, Pipeline::size>(s.held, now, &random, start_at)) {
+    else if (admit_attempt(s, now, random, start_at)) {
         if (start_at < call_deadline_) admitted = true;
         else refuse(errc::no_time_left, now, "deadline");
     }
@@ -409,7 +326,7 @@ void machine<Pipeline, InFlight>::begin(slot& s, time_point now, random_engine& 
         s.hold_until = start_at;
         return;
     }
-    settle<first_per_attempt_, Pipeline::size>(s.held, nullptr, now);
+    settle_attempt(s, nullptr, now);
     avoid_ = nullptr;
     on_refused(now, random);
 }
@@ -417,7 +334,7 @@ void machine<Pipeline, InFlight>::begin(slot& s, time_point now, random_engine& 
 template <class Pipeline, std::size_t InFlight>
 void machine<Pipeline, InFlight>::send(slot& s, time_point now)
 {
-    if constexpr (balancer_ != detail::nowhere) avoid_ = &std::get<balancer_>(s.held)->endpoint();
+    avoid_ = s.held.target();
     paid_ = false;
     s.state = phase::sent;
     s.sent_at = now;
@@ -490,7 +407,7 @@ void machine<Pipeline, InFlight>::finish(time_point now) noexcept
     auto const elapsed = between(started_, now);
     auto total = cancelled_ && verdict_ == verdict::cancelled ? outcome::ignored() : last_;
     total.latency = elapsed;
-    settle<0, first_per_attempt_>(per_call_, sent_ > 0 ? &total : nullptr, now);
+    settle_call(sent_ > 0 ? &total : nullptr, now);
     running_ = false;
     observers([&](auto& o) {
         o.call_ended({.attempts = sent_,

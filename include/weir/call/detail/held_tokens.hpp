@@ -1,0 +1,122 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/call/detail/stages.hpp>
+#include <weir/core/random.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace weir::detail {
+
+/// Calls `f(std::integral_constant<std::size_t, I>)` for each stage of a pipeline, outermost first.
+template <class Pipeline, class F>
+constexpr void each_stage(F&& f)
+{
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+        (f(std::integral_constant<std::size_t, I>{}), ...);
+    }(std::make_index_sequence<Pipeline::size>{});
+}
+
+template <class Stages>
+inline constexpr std::array<role, 0> roles_of{};
+template <class... Stages>
+inline constexpr std::array<role, sizeof...(Stages)> roles_of<type_list<Stages...>>{role_of<Stages>()...};
+
+/// Room for the token of each gate of a pipeline: what a call, or one of its attempts, holds.
+template <class Pipeline>
+class held_tokens {
+public:
+    static constexpr auto roles = roles_of<typename Pipeline::stages>;
+    static constexpr std::size_t balancer = find(roles, role::balancer);
+
+    /// Asks gates [First, Last) in order, until one refuses; `refusal` then says why. `start_at` moves to when the latest
+    /// token may be used. What was taken before a refusal stays held, to be settled.
+    template <std::size_t First, std::size_t Last>
+    [[nodiscard]] bool admit(Pipeline& p, time_point now, random_engine* random, endpoint const* avoid, time_point& start_at,
+                             rejection& refusal)
+    {
+        auto const one = [&](auto i) {
+            if constexpr (is_gate(i)) {
+                auto answer = [&] {
+                    if constexpr (i == balancer) return p.template stage<i>().pick(now, *random, avoid);
+                    else return p.template stage<i>().admit(now);
+                }();
+                if (!answer) {
+                    refusal = answer.refused();
+                    return false;
+                }
+                if constexpr (requires { answer->start_at(); }) start_at = std::max(start_at, answer->start_at());
+                std::get<i>(tokens_).emplace(*std::move(answer));
+            }
+            return true;
+        };
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return (one(std::integral_constant<std::size_t, First + I>{}) && ...);
+        }(std::make_index_sequence<Last - First>{});
+    }
+
+    /// Settles gates [First, Last) in reverse order with `o`; null: not sent, and the tokens give back. A lease stays,
+    /// settled, for the next attempt is to avoid its endpoint; everything else is over.
+    template <std::size_t First, std::size_t Last>
+    void settle(outcome const* o, time_point now) noexcept
+    {
+        auto const one = [&](auto i) {
+            if constexpr (is_gate(i)) {
+                auto& token = std::get<i>(tokens_);
+                if (!token) return;
+                if (o) token->record(*o, now);
+                if (!o || i != balancer) token.reset();
+            }
+        };
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (one(std::integral_constant<std::size_t, Last - 1 - I>{}), ...);
+        }(std::make_index_sequence<Last - First>{});
+    }
+
+    /// Where the lease says to send; null without a balancer.
+    [[nodiscard]] endpoint const* target() const noexcept
+    {
+        if constexpr (balancer != nowhere) return &std::get<balancer>(tokens_)->endpoint();
+        else return nullptr;
+    }
+
+    /// The settled lease of the attempt before.
+    [[nodiscard]] auto take_lease() noexcept
+    {
+        if constexpr (balancer != nowhere) {
+            auto lease = std::move(std::get<balancer>(tokens_));
+            std::get<balancer>(tokens_).reset();
+            return lease;
+        } else {
+            return std::tuple<>{};
+        }
+    }
+
+private:
+    [[nodiscard]] static consteval bool is_gate(std::size_t i) { return roles[i] == role::gate || roles[i] == role::balancer; }
+
+    template <class Stage>
+    static auto room_for()
+    {
+        if constexpr (role_of<Stage>() == role::balancer)
+            return std::optional<typename decltype(std::declval<Stage&>().pick(
+                time_point{}, std::declval<random_engine&>(), nullptr))::token_type>{};
+        else if constexpr (role_of<Stage>() == role::gate)
+            return std::optional<typename decltype(std::declval<Stage&>().admit(time_point{}))::token_type>{};
+        else
+            return std::tuple<>{};
+    }
+
+    template <class... Stages>
+    static std::tuple<decltype(room_for<Stages>())...> layout(type_list<Stages...>);
+
+    decltype(layout(typename Pipeline::stages{})) tokens_;
+};
+
+}  // namespace weir::detail
