@@ -99,7 +99,7 @@ public:
     }
 
 private:
-    [[nodiscard]] static consteval bool is_gate(std::size_t i) { return roles[i] == role::gate || roles[i] == role::balancer; }
+    [[nodiscard]] static constexpr bool is_gate(std::size_t i) { return roles[i] == role::gate || roles[i] == role::balancer; }
 
     template <class Stage>
     static auto room_for()
