@@ -33,11 +33,11 @@ int main()
     weir::circuit_breaker breaker{{.failure_rate = 0.5, .window = weir::count_window(40), .open_for = 1s}};
     weir::retry_budget budget{{.per_success = 0.1, .initial = 1, .max = 10}};
 
-    auto guarded = weir::pipeline(                                       // outermost first
-        weir::deadline(100ms),                                           // the whole call
-        bucket,                                                          // asked once per call
+    auto guarded = weir::pipeline(  // outermost first
+        weir::deadline(100ms),      // the whole call
+        bucket,                     // asked once per call
         weir::retry({.max_attempts = 3, .backoff = weir::constant(0ms)}, budget),
-        breaker,                                                         // asked once per attempt
+        breaker,  // asked once per attempt
         weir::attempt_timeout(50ms));
 
     int attempts = 0;
@@ -53,9 +53,12 @@ int main()
         int answered = 0, failed = 0, refused = 0;
         for (; second() == s; clock.advance(20ms)) {
             auto const order = guarded.call(fetch_order, clock);
-            if (order) ++answered;
-            else if (order.error().code == weir::errc::circuit_open) ++refused;
-            else ++failed;
+            if (order)
+                ++answered;
+            else if (order.error().code == weir::errc::circuit_open)
+                ++refused;
+            else
+                ++failed;
         }
         std::printf("%6d %10d %8d %8d\n", s, answered, failed, refused);
     }

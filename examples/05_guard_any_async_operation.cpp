@@ -54,7 +54,7 @@ int main()
             say();
             co_await guarded.async_call(read_line, asio::use_awaitable);  // nothing is written at first
             say();
-            line = "(half a line";                                       // and now nothing ever comes
+            line = "(half a line";  // and now nothing ever comes
             auto const [error, size] = co_await guarded.async_call(read_line, asio::as_tuple(asio::use_awaitable));
             std::printf("a silent sensor: %s\n", error.message().c_str());
         },

@@ -1,9 +1,9 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // Instances come and go; callers should not need to know. An instance registers and holds a lease, which sends its
-// heartbeats. A caller follows the service, and its balancer picks from what is there now. One that leaves in good order is
-// gone at once; one that crashes, when its time to live has passed. And when the registry itself is gone, the last good
-// set goes on serving.
+// heartbeats. A caller follows the service, and its balancer picks from what is there now. One that leaves in good
+// order is gone at once; one that crashes, when its time to live has passed. And when the registry itself is gone, the
+// last good set goes on serving.
 //
 // Expected output:
 //    0.0 s  three join                      a b c    picks: a b c a b c
@@ -29,8 +29,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// What an instance does when it starts. Any registry will do: a weir::registry::consul takes the place of the memory below
-/// with one line, `weir::registry::consul registry(io.get_executor(), {.url = "consul://127.0.0.1:8500"});`.
+/// What an instance does when it starts. Any registry will do: a weir::registry::consul takes the place of the memory
+/// below with one line, `weir::registry::consul registry(io.get_executor(), {.url = "consul://127.0.0.1:8500"});`.
 template <weir::registry::registrar Registry>
 void join(Registry& registry, std::string const& id, std::uint32_t weight, weir::registry::lease& kept)
 {

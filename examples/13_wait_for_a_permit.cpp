@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // A limiter that makes callers wait instead of refusing them. Permits of a rate limiter are reserved in the order of
-// asking, so each waiter sleeps once, until its own turn; slots of a concurrency limit go to the oldest waiter. A wait is
-// bounded, and can be cancelled without losing a permit.
+// asking, so each waiter sleeps once, until its own turn; slots of a concurrency limit go to the oldest waiter. A wait
+// is bounded, and can be cancelled without losing a permit.
 //
 // Expected output:
 //      0 ms  report 1 starts
@@ -35,9 +35,12 @@ int main()
         asio::co_spawn(
             world.get_executor(),
             [&, report]() -> asio::awaitable<void> {
-                auto const [error] = co_await weir::async_acquire(bucket, 1, 250ms, asio::as_tuple(asio::use_awaitable));
-                if (error) std::printf("         report %d will not wait: %s\n", report, error.message().c_str());
-                else std::printf("%4d ms  report %d starts\n", elapsed(), report);
+                auto const [error] =
+                    co_await weir::async_acquire(bucket, 1, 250ms, asio::as_tuple(asio::use_awaitable));
+                if (error)
+                    std::printf("         report %d will not wait: %s\n", report, error.message().c_str());
+                else
+                    std::printf("%4d ms  report %d starts\n", elapsed(), report);
             },
             asio::detached);
     world.run();

@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // What a pipeline costs around a call that does nothing: the decisions, the settling, and the two readings of the clock
-// that tell the latency. Five policies: token bucket, retry with budget, circuit breaker, balancer, attempt timeout, and
-// the deadline. Steady state allocates nothing, and the program checks that.
+// that tell the latency. Five policies: token bucket, retry with budget, circuit breaker, balancer, attempt timeout,
+// and the deadline. Steady state allocates nothing, and the program checks that.
 
 #include <weir/balance/peak_ewma.hpp>
 #include <weir/breaker/circuit_breaker.hpp>

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// What retrying costs a call that needs none (the deposit of its success), and one that does (a withdrawal and a delay).
+// What retrying costs a call that needs none (the deposit of its success), and one that does (a withdrawal and a
+// delay).
 
 #include <weir/retry/backoff.hpp>
 #include <weir/retry/retry_after.hpp>

@@ -4,6 +4,7 @@
 #include <weir/limit/token_bucket.hpp>
 #include <weir/testing/virtual_time.hpp>
 
+#include <doctest/doctest.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -13,7 +14,6 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
-#include <doctest/doctest.h>
 
 #include <atomic>
 #include <vector>
@@ -67,7 +67,8 @@ TEST_CASE("async_acquire: the last waiter's permit goes back when it is cancelle
     world w;
     weir::token_bucket bucket{{.rate = weir::per_second(10), .burst = 1}};
     REQUIRE(bucket.try_acquire(1, w.now()));
-    for (auto const type : {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
+    for (auto const type :
+         {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
         asio::cancellation_signal stop;
         error_code got;
         weir::async_acquire(w.get_executor(), bucket, 1, 1s,
@@ -123,7 +124,9 @@ TEST_CASE("async_acquire: slots go to waiters first come, first served")
     w.poll();
     CHECK(full == weir::errc::too_many_calls);
     CHECK(order.empty());
-    { auto const released = *std::move(held); }
+    {
+        auto const released = *std::move(held);
+    }
     w.poll();
     CHECK(order == std::vector<int>{0});
     mine = {};
@@ -152,7 +155,9 @@ TEST_CASE("async_acquire: a waiter leaves the queue after max_wait, and the next
     REQUIRE(ended.size() == 1);
     CHECK(ended[0].first == 1);
     CHECK(ended[0].second == weir::errc::too_many_calls);
-    { auto const released = *std::move(held); }
+    {
+        auto const released = *std::move(held);
+    }
     w.run();
     REQUIRE(ended.size() == 2);
     CHECK(ended[1] == std::pair{2, error_code{}});
@@ -167,11 +172,14 @@ TEST_CASE("async_acquire: cancelled in the same moment as the hand-over, the slo
         auto held = limit.admit(w.now());
         asio::cancellation_signal stop;
         int ended = 0;
-        weir::async_acquire(w.get_executor(), limit, 1s,
-                            asio::bind_cancellation_slot(stop.slot(), [&](error_code, weir::concurrency_slot) { ++ended; }));
+        weir::async_acquire(
+            w.get_executor(), limit, 1s,
+            asio::bind_cancellation_slot(stop.slot(), [&](error_code, weir::concurrency_slot) { ++ended; }));
         w.poll();
         if (cancel_first) stop.emit(asio::cancellation_type::terminal);
-        { auto const released = *std::move(held); }
+        {
+            auto const released = *std::move(held);
+        }
         if (!cancel_first) stop.emit(asio::cancellation_type::terminal);
         w.run();
         CHECK(ended == 1);

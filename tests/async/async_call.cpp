@@ -8,6 +8,7 @@
 #include <weir/testing/scripted_operation.hpp>
 #include <weir/testing/virtual_time.hpp>
 
+#include <doctest/doctest.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -19,7 +20,6 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
-#include <doctest/doctest.h>
 
 #include <array>
 #include <atomic>
@@ -58,7 +58,10 @@ struct ledger {
             start_ = o.start_;
             return *this;
         }
-        ~token() { if (ledger_) ++ledger_->given_back; }
+        ~token()
+        {
+            if (ledger_) ++ledger_->given_back;
+        }
         void record(weir::outcome const&, weir::time_point) noexcept { ++std::exchange(ledger_, nullptr)->recorded; }
         [[nodiscard]] weir::time_point start_at() const noexcept { return start_; }
 
@@ -153,12 +156,15 @@ TEST_CASE("async_call: every completion token")
     auto bound = p.async_call(op.async(ex), asio::bind_executor(ex, asio::use_future));
     p.async_call(ex, op.async(ex), asio::detached);
     auto lazy = p.async_call(ex, op.async(ex), asio::deferred);
-    asio::co_spawn(ex, [&]() -> asio::awaitable<void> {
-        int const v = co_await p.async_call(op.async(ex), asio::use_awaitable);
-        seen.push_back("awaitable" + std::to_string(v));
-        auto const [ec, u] = co_await p.async_call(op.async(ex), asio::as_tuple(asio::use_awaitable));
-        seen.push_back("tuple" + std::to_string(u) + ec.message());
-    }, asio::detached);
+    asio::co_spawn(
+        ex,
+        [&]() -> asio::awaitable<void> {
+            int const v = co_await p.async_call(op.async(ex), asio::use_awaitable);
+            seen.push_back("awaitable" + std::to_string(v));
+            auto const [ec, u] = co_await p.async_call(op.async(ex), asio::as_tuple(asio::use_awaitable));
+            seen.push_back("tuple" + std::to_string(u) + ec.message());
+        },
+        asio::detached);
     w.run();
     CHECK(op.attempts().size() == 6);
     std::move(lazy)([&](error_code, int v) { seen.push_back("deferred" + std::to_string(v)); });
@@ -174,29 +180,38 @@ TEST_CASE("async_call: a coroutine as the operation; its exceptions reach the ca
     weir::timer t(w.get_executor());
     auto p = weir::pipeline(weir::retry({.max_attempts = 3, .backoff = a_tenth}), weir::attempt_timeout(300ms));
     std::string log;
-    asio::co_spawn(w.get_executor(), [&]() -> asio::awaitable<void> {
-        auto const text = co_await p.async_call([&](weir::attempt const& a) -> asio::awaitable<std::string> {
-            co_await t.async_wait_for(a.number() == 1 ? 1h : 10ms, asio::use_awaitable);
-            co_return "attempt " + std::to_string(a.number());
-        }, asio::use_awaitable);
-        log += text + "; ";
-        try {
-            co_await p.async_call([&](weir::attempt const&) -> asio::awaitable<void> {
-                co_await t.async_wait_for(1ms, asio::use_awaitable);
-                throw std::invalid_argument("mine");
-            }, asio::use_awaitable);
-        } catch (std::invalid_argument const& e) {
-            log += std::string(e.what()) + "; ";
-        }
-        try {
-            co_await p.async_call([&](weir::attempt const&) -> asio::awaitable<int> {
-                co_await t.async_wait_for(1h, asio::use_awaitable);
-                co_return 1;
-            }, asio::use_awaitable);
-        } catch (boost::system::system_error const& e) {
-            log += e.code() == weir::errc::attempt_timed_out ? "timed out" : "?";
-        }
-    }, asio::detached);
+    asio::co_spawn(
+        w.get_executor(),
+        [&]() -> asio::awaitable<void> {
+            auto const text = co_await p.async_call(
+                [&](weir::attempt const& a) -> asio::awaitable<std::string> {
+                    co_await t.async_wait_for(a.number() == 1 ? 1h : 10ms, asio::use_awaitable);
+                    co_return "attempt " + std::to_string(a.number());
+                },
+                asio::use_awaitable);
+            log += text + "; ";
+            try {
+                co_await p.async_call(
+                    [&](weir::attempt const&) -> asio::awaitable<void> {
+                        co_await t.async_wait_for(1ms, asio::use_awaitable);
+                        throw std::invalid_argument("mine");
+                    },
+                    asio::use_awaitable);
+            } catch (std::invalid_argument const& e) {
+                log += std::string(e.what()) + "; ";
+            }
+            try {
+                co_await p.async_call(
+                    [&](weir::attempt const&) -> asio::awaitable<int> {
+                        co_await t.async_wait_for(1h, asio::use_awaitable);
+                        co_return 1;
+                    },
+                    asio::use_awaitable);
+            } catch (boost::system::system_error const& e) {
+                log += e.code() == weir::errc::attempt_timed_out ? "timed out" : "?";
+            }
+        },
+        asio::detached);
     w.run();
     CHECK(log == "attempt 2; mine; timed out");
     CHECK(w.waiting() == 0);
@@ -234,7 +249,8 @@ TEST_CASE("async_call: a gate or a classifier that throws ends the call and sett
     std::vector<error_code> got;
     auto const keep = [&](error_code ec, int) { got.push_back(ec); };
     auto bad_gate = weir::pipeline(gate, weir::retry(), broken{});
-    auto bad_classifier = weir::pipeline(weir::classify([](int) -> weir::outcome { throw std::runtime_error("f"); }), weir::retry(), gate);
+    auto bad_classifier = weir::pipeline(weir::classify([](int) -> weir::outcome { throw std::runtime_error("f"); }),
+                                         weir::retry(), gate);
     bad_gate.async_call(w.get_executor(), op.async(w.get_executor()), keep);
     bad_classifier.async_call(w.get_executor(), op.async(w.get_executor()), keep);
     w.run();
@@ -263,13 +279,16 @@ TEST_CASE("async_call: completes on the handler's executor; attempts run on the 
 
     auto const strand = asio::make_strand(w.get_executor());
     done = false;
-    p.async_call([&](weir::attempt const& a) {
-        CHECK(strand.running_in_this_thread() == (a.number() > 1));  // the first is begun by the initiating function
-        return op.async(strand)(a);
-    }, asio::bind_executor(strand, [&](error_code, int) {
-        CHECK(strand.running_in_this_thread());
-        done = true;
-    }));
+    p.async_call(
+        [&](weir::attempt const& a) {
+            CHECK(strand.running_in_this_thread() ==
+                  (a.number() > 1));  // the first is begun by the initiating function
+            return op.async(strand)(a);
+        },
+        asio::bind_executor(strand, [&](error_code, int) {
+            CHECK(strand.running_in_this_thread());
+            done = true;
+        }));
     w.run();
     CHECK(done);
 }
@@ -284,11 +303,25 @@ struct counting_allocator {
     int* total;
     counting_allocator(int* l, int* t) : live(l), total(t) {}
     template <class U>
-    counting_allocator(counting_allocator<U> const& o) : live(o.live), total(o.total) {}
-    T* allocate(std::size_t n) { ++*live; ++*total; return std::allocator<T>().allocate(n); }
-    void deallocate(T* p, std::size_t n) { --*live; std::allocator<T>().deallocate(p, n); }
+    counting_allocator(counting_allocator<U> const& o) : live(o.live), total(o.total)
+    {
+    }
+    T* allocate(std::size_t n)
+    {
+        ++*live;
+        ++*total;
+        return std::allocator<T>().allocate(n);
+    }
+    void deallocate(T* p, std::size_t n)
+    {
+        --*live;
+        std::allocator<T>().deallocate(p, n);
+    }
     template <class U>
-    bool operator==(counting_allocator<U> const& o) const { return live == o.live; }
+    bool operator==(counting_allocator<U> const& o) const
+    {
+        return live == o.live;
+    }
 };
 
 }  // namespace
@@ -350,18 +383,20 @@ struct scenario {
     void begin_coroutine(Pipeline& p)
     {
         auto const body = op.async(w.get_executor());
-        p.async_call(w.get_executor(), [body](weir::attempt const& a) -> asio::awaitable<int> {
-            co_return co_await body(a)(asio::use_awaitable);
-        }, asio::bind_cancellation_slot(stop.slot(), [this](std::exception_ptr e, int) {
-            ++completed;
-            thrown = e;
-        }));
+        p.async_call(
+            w.get_executor(),
+            [body](weir::attempt const& a) -> asio::awaitable<int> { co_return co_await body(a)(asio::use_awaitable); },
+            asio::bind_cancellation_slot(stop.slot(), [this](std::exception_ptr e, int) {
+                ++completed;
+                thrown = e;
+            }));
     }
 
     auto make()
     {
-        return weir::pipeline(weir::deadline(2s), outer, slots, weir::retry({.max_attempts = 3, .backoff = a_tenth}, budget),
-                              inner, balancer, weir::attempt_timeout(50ms));
+        return weir::pipeline(weir::deadline(2s), outer, slots,
+                              weir::retry({.max_attempts = 3, .backoff = a_tenth}, budget), inner, balancer,
+                              weir::attempt_timeout(50ms));
     }
 
     void check_nothing_left(bool finished)
@@ -391,7 +426,8 @@ void cancel_at_every_step(Begin begin, weir::duration cancel_late = {})
         s.check_nothing_left(true);
     }
     REQUIRE(steps > 10);
-    for (auto const type : {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total})
+    for (auto const type :
+         {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total})
         for (std::size_t k = 0; k <= steps; ++k) {
             CAPTURE(k);
             CAPTURE(static_cast<int>(type));
@@ -439,8 +475,9 @@ TEST_CASE("async_call: a context destroyed at every step runs no handler and lea
         outer.start_in = 20ms;
         weir::concurrency_limit slots({.limit = 1, .max_queue = 0});
         weir::retry_budget budget({.initial = 5, .max = 5});
-        auto p = weir::pipeline(weir::deadline(2s), outer, slots, weir::retry({.max_attempts = 3, .backoff = a_tenth}, budget),
-                                inner, weir::attempt_timeout(50ms));
+        auto p = weir::pipeline(weir::deadline(2s), outer, slots,
+                                weir::retry({.max_attempts = 3, .backoff = a_tenth}, budget), inner,
+                                weir::attempt_timeout(50ms));
         auto const alive = std::make_shared<int>();
         bool ran = false;
         scripted op;
@@ -472,12 +509,15 @@ TEST_CASE("async_call: an exception at every attempt, thrown at every place, los
                                     weir::attempt_timeout(50ms));
             auto const body = s.op.async(s.w.get_executor());
             int completed = 0;
-            p.async_call(s.w.get_executor(), [&, body](weir::attempt const& a) -> asio::awaitable<int> {
-                if (where == 0 && a.number() == which) throw std::runtime_error("before");
-                auto const v = co_await body(a)(asio::use_awaitable);
-                if (where == 1) throw std::runtime_error("after");
-                co_return v;
-            }, [&](std::exception_ptr, int) { ++completed; });
+            p.async_call(
+                s.w.get_executor(),
+                [&, body](weir::attempt const& a) -> asio::awaitable<int> {
+                    if (where == 0 && a.number() == which) throw std::runtime_error("before");
+                    auto const v = co_await body(a)(asio::use_awaitable);
+                    if (where == 1) throw std::runtime_error("after");
+                    co_return v;
+                },
+                [&](std::exception_ptr, int) { ++completed; });
             s.w.run();
             CHECK(completed == 1);
             CHECK(s.outer.settled());
@@ -494,11 +534,18 @@ TEST_CASE("async_call: an operation that ignores cancellation makes its call lat
     auto p = weir::pipeline(slots, weir::attempt_timeout(50ms));
     weir::timer t(w.get_executor());
     std::optional<error_code> got;
-    p.async_call(w.get_executor(), [&](weir::attempt const&) {
-        return asio::async_initiate<asio::deferred_t const, void(error_code)>([&](auto handler) {
-            t.async_wait_for(1s, asio::bind_executor(w.get_executor(), [h = std::move(handler)](error_code ec) mutable { std::move(h)(ec); }));
-        }, asio::deferred);
-    }, [&](error_code ec) { got = ec; });
+    p.async_call(
+        w.get_executor(),
+        [&](weir::attempt const&) {
+            return asio::async_initiate<asio::deferred_t const, void(error_code)>(
+                [&](auto handler) {
+                    t.async_wait_for(
+                        1s, asio::bind_executor(w.get_executor(),
+                                                [h = std::move(handler)](error_code ec) mutable { std::move(h)(ec); }));
+                },
+                asio::deferred);
+        },
+        [&](error_code ec) { got = ec; });
     w.run_for(500ms);
     CHECK_FALSE(got);
     CHECK(slots.in_flight() == 1);
@@ -517,9 +564,9 @@ TEST_CASE("async_call: the breaker learns nothing from a caller's cancel, and a 
     auto p = weir::pipeline(breaker, weir::attempt_timeout(50ms));
     for (int i = 0; i < 10; ++i) {
         asio::cancellation_signal stop;
-        p.async_call(w.get_executor(), op.async(w.get_executor()), asio::bind_cancellation_slot(stop.slot(), [](error_code ec, int) {
-            CHECK(ec == asio::error::operation_aborted);
-        }));
+        p.async_call(w.get_executor(), op.async(w.get_executor()),
+                     asio::bind_cancellation_slot(
+                         stop.slot(), [](error_code ec, int) { CHECK(ec == asio::error::operation_aborted); }));
         w.run_for(1ms);
         stop.emit(asio::cancellation_type::terminal);
         w.run();
@@ -538,20 +585,28 @@ TEST_CASE("async_call: many strands share a pipeline in real time; timeouts, ret
     weir::concurrency_limit slots({.limit = 1000, .max_queue = 0});
     weir::circuit_breaker breaker({.failure_rate = 1, .minimum_calls = 100000});
     weir::retry_budget budget({.initial = 10, .max = 10});
-    auto p = weir::pipeline(weir::deadline(2s), slots, weir::retry({.max_attempts = 3, .backoff = weir::constant(1ms)}, budget),
-                            breaker, weir::attempt_timeout(3ms));
+    auto p = weir::pipeline(weir::deadline(2s), slots,
+                            weir::retry({.max_attempts = 3, .backoff = weir::constant(1ms)}, budget), breaker,
+                            weir::attempt_timeout(3ms));
     std::atomic<int> completed{0};
     asio::thread_pool pool(4);
     for (int i = 0; i < calls; ++i)
-        asio::co_spawn(asio::make_strand(pool), [&, i]() -> asio::awaitable<void> {
-            auto const ex = co_await asio::this_coro::executor;
-            weir::timer t(ex);
-            auto const [ec] = co_await p.async_call([&](weir::attempt const& a) {
-                return t.async_wait_for(std::chrono::microseconds(2500 + (i * 37 + static_cast<int>(a.number()) * 251) % 1000), asio::deferred);
-            }, asio::as_tuple(asio::use_awaitable));
-            CHECK((!ec || ec == weir::errc::attempt_timed_out));
-            ++completed;
-        }, asio::detached);
+        asio::co_spawn(
+            asio::make_strand(pool),
+            [&, i]() -> asio::awaitable<void> {
+                auto const ex = co_await asio::this_coro::executor;
+                weir::timer t(ex);
+                auto const [ec] = co_await p.async_call(
+                    [&](weir::attempt const& a) {
+                        return t.async_wait_for(
+                            std::chrono::microseconds(2500 + (i * 37 + static_cast<int>(a.number()) * 251) % 1000),
+                            asio::deferred);
+                    },
+                    asio::as_tuple(asio::use_awaitable));
+                CHECK((!ec || ec == weir::errc::attempt_timed_out));
+                ++completed;
+            },
+            asio::detached);
     pool.join();
     CHECK(completed == calls);
     CHECK(slots.in_flight() == 0);

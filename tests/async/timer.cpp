@@ -329,8 +329,8 @@ TEST_CASE("timer: works with every completion token")
 TEST_CASE("timer: a future and a coroutine learn of the cancellation by exception, as_tuple by value")
 {
     scene s;
-    // Bound to this thread: alone, use_future completes on a system thread, and an exception that crosses threads inside
-    // an uninstrumented libstdc++ is a race to ThreadSanitizer.
+    // Bound to this thread: alone, use_future completes on a system thread, and an exception that crosses threads
+    // inside an uninstrumented libstdc++ is a race to ThreadSanitizer.
     auto future = s.t.async_wait_for(1s, asio::bind_executor(s.world.get_executor(), asio::use_future));
     error_code thrown, returned;
     asio::co_spawn(

@@ -43,10 +43,12 @@ TEST_CASE("call: pauses are spent on the clock it is given, and the last real er
     auto const begin = clock.now();
     auto p = weir::pipeline(weir::retry({.max_attempts = 3, .backoff = a_tenth}));
     int attempts = 0;
-    auto const r = p.call([&](weir::attempt const& a) -> weir::result<int> {
-        CHECK(a.number() == static_cast<unsigned>(++attempts));
-        return weir::error(refused);
-    }, clock);
+    auto const r = p.call(
+        [&](weir::attempt const& a) -> weir::result<int> {
+            CHECK(a.number() == static_cast<unsigned>(++attempts));
+            return weir::error(refused);
+        },
+        clock);
     CHECK(r.error().code == refused);
     CHECK_FALSE(r.error().refused);
     CHECK(attempts == 3);
@@ -58,14 +60,18 @@ TEST_CASE("call: exceptions are retried, then thrown on; a logic_error is not re
     manual_clock clock;
     auto p = weir::pipeline(weir::retry({.max_attempts = 3, .backoff = a_tenth}));
     int attempts = 0;
-    CHECK_THROWS_WITH_AS((void)p.call([&](weir::attempt const&) -> int {
-        throw std::runtime_error("no. " + std::to_string(++attempts));
-    }, clock), "no. 3", std::runtime_error);
+    CHECK_THROWS_WITH_AS(
+        (void)p.call(
+            [&](weir::attempt const&) -> int { throw std::runtime_error("no. " + std::to_string(++attempts)); }, clock),
+        "no. 3", std::runtime_error);
     attempts = 0;
-    CHECK_THROWS_AS((void)p.call([&](weir::attempt const&) {
-        ++attempts;
-        throw std::invalid_argument("yours");
-    }, clock), std::invalid_argument);
+    CHECK_THROWS_AS((void)p.call(
+                        [&](weir::attempt const&) {
+                            ++attempts;
+                            throw std::invalid_argument("yours");
+                        },
+                        clock),
+                    std::invalid_argument);
     CHECK(attempts == 1);
 }
 
@@ -95,7 +101,12 @@ TEST_CASE("call: left of retry a limiter is asked once per call, right of it onc
         auto p = make(bucket);
         int sent = 0;
         for (int i = 0; i < 4; ++i)
-            (void)p.call([&](weir::attempt const&) -> weir::result<int> { ++sent; return weir::error(refused); }, clock);
+            (void)p.call(
+                [&](weir::attempt const&) -> weir::result<int> {
+                    ++sent;
+                    return weir::error(refused);
+                },
+                clock);
         return sent;
     };
     weir::retry const twice({.max_attempts = 2, .backoff = a_tenth});
@@ -115,7 +126,9 @@ TEST_CASE("call: own refusals do not open the breaker further out, and failures 
         REQUIRE(r.error().code == weir::errc::too_many_calls);
     }
     CHECK(breaker.tally(clock.now()).calls == 0);
-    { auto const given_back = *std::move(held); }
+    {
+        auto const given_back = *std::move(held);
+    }
     for (int i = 0; i < 4; ++i)
         (void)p.call([](weir::attempt const&) -> weir::result<int> { return weir::error(refused); }, clock);
     auto const r = p.call([](weir::attempt const&) { return 1; }, clock);
@@ -129,10 +142,13 @@ TEST_CASE("call: an operation that throws gives its slots back")
     weir::concurrency_limit limit({.limit = 1, .max_queue = 0});
     auto p = weir::pipeline(limit, weir::retry({.max_attempts = 2, .backoff = a_tenth}));
     for (int i = 0; i < 5; ++i)
-        CHECK_THROWS_AS((void)p.call([&](weir::attempt const&) {
-            CHECK(limit.in_flight() == 1);
-            throw std::runtime_error("x");
-        }, clock), std::runtime_error);
+        CHECK_THROWS_AS((void)p.call(
+                            [&](weir::attempt const&) {
+                                CHECK(limit.in_flight() == 1);
+                                throw std::runtime_error("x");
+                            },
+                            clock),
+                        std::runtime_error);
     CHECK(limit.in_flight() == 0);
 }
 
@@ -149,20 +165,25 @@ TEST_CASE("call: a leaky bucket delays the send")
 TEST_CASE("call: the operation finds its limit in the attempt; late success is success, late failure is not retried")
 {
     manual_clock clock;
-    auto p = weir::pipeline(weir::deadline(1s), weir::retry({.max_attempts = 5, .backoff = a_tenth}), weir::attempt_timeout(300ms));
-    auto const late = p.call([&](weir::attempt const& a) {
-        CHECK(a.deadline() == clock.now() + 300ms);
-        CHECK(a.time_left(clock.now()) == 300ms);
-        clock.advance(2s);
-        return 1;
-    }, clock);
+    auto p = weir::pipeline(weir::deadline(1s), weir::retry({.max_attempts = 5, .backoff = a_tenth}),
+                            weir::attempt_timeout(300ms));
+    auto const late = p.call(
+        [&](weir::attempt const& a) {
+            CHECK(a.deadline() == clock.now() + 300ms);
+            CHECK(a.time_left(clock.now()) == 300ms);
+            clock.advance(2s);
+            return 1;
+        },
+        clock);
     CHECK(late);
     int attempts = 0;
-    auto const failed = p.call([&](weir::attempt const&) -> weir::result<int> {
-        ++attempts;
-        clock.advance(450ms);
-        return weir::error(refused);
-    }, clock);
+    auto const failed = p.call(
+        [&](weir::attempt const&) -> weir::result<int> {
+            ++attempts;
+            clock.advance(450ms);
+            return weir::error(refused);
+        },
+        clock);
     CHECK(failed.error().code == refused);
     CHECK(attempts == 2);
 }
@@ -170,14 +191,18 @@ TEST_CASE("call: the operation finds its limit in the attempt; late success is s
 TEST_CASE("call: the classifier decides what is a failure")
 {
     manual_clock clock;
-    struct reply { int status; };
+    struct reply {
+        int status;
+    };
     auto p = weir::pipeline(weir::classify([](reply const& r) {
-        return r.status < 500 ? weir::outcome::success() : weir::outcome::failure();
-    }), weir::retry({.max_attempts = 3, .backoff = a_tenth}));
+                                return r.status < 500 ? weir::outcome::success() : weir::outcome::failure();
+                            }),
+                            weir::retry({.max_attempts = 3, .backoff = a_tenth}));
     int n = 0;
     auto const r = p.call([&](weir::attempt const&) { return reply{++n < 3 ? 503 : 200}; }, clock);
     CHECK(r->status == 200);
     CHECK(n == 3);
     n = -9;
-    CHECK(p.call([&](weir::attempt const&) { return reply{++n < 3 ? 503 : 200}; }, clock)->status == 503);  // the last answer
+    CHECK(p.call([&](weir::attempt const&) { return reply{++n < 3 ? 503 : 200}; }, clock)->status ==
+          503);  // the last answer
 }

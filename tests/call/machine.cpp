@@ -100,11 +100,18 @@ struct recorder {
     std::string log;
     weir::call_report report;
     void attempt_started(weir::attempt const& a) { log += "start" + std::to_string(a.number()) + " "; }
-    void attempt_ended(weir::attempt const&, outcome const& o) { log += o.ok() ? "ok " : o.failed() ? "failed " : "ignored "; }
+    void attempt_ended(weir::attempt const&, outcome const& o)
+    {
+        log += o.ok() ? "ok " : o.failed() ? "failed " : "ignored ";
+    }
     void refused(weir::rejection const& r) { log += "refused:" + std::string(r.gate) + " "; }
     void retry_scheduled(unsigned n, weir::duration) { log += "retry" + std::to_string(n) + " "; }
     void retry_suppressed(weir::no_retry why) { log += "suppressed" + std::to_string(static_cast<int>(why)) + " "; }
-    void call_ended(weir::call_report const& r) { log += "end"; report = r; }
+    void call_ended(weir::call_report const& r)
+    {
+        log += "end";
+        report = r;
+    }
 };
 
 auto const steady_backoff = weir::constant(100ms).with(weir::jitter::none);
@@ -237,7 +244,8 @@ TEST_CASE("machine: an attempt that outlives its timeout is cancelled, counts as
 {
     book b;
     gate inner{b, "inner"};
-    auto p = weir::pipeline(weir::retry({.max_attempts = 2, .backoff = steady_backoff}), inner, weir::attempt_timeout(300ms));
+    auto p = weir::pipeline(weir::retry({.max_attempts = 2, .backoff = steady_backoff}), inner,
+                            weir::attempt_timeout(300ms));
     stepper s(p);
     s.m.start(s.now);
     (void)s.next();
@@ -490,7 +498,8 @@ TEST_CASE("machine: the caller's cancel, at each moment, leaves every token sett
     book b;
     gate outer{b, "outer"}, inner{b, "inner"};
     recorder seen;
-    auto p = weir::pipeline(weir::observe(seen), outer, weir::retry({.max_attempts = 2, .backoff = steady_backoff}), inner);
+    auto p =
+        weir::pipeline(weir::observe(seen), outer, weir::retry({.max_attempts = 2, .backoff = steady_backoff}), inner);
     using S = stepper<decltype(p)>;
     SUBCASE("before the first step")
     {
@@ -632,7 +641,8 @@ TEST_CASE("machine: two attempts in flight, the first success wins and the other
 {
     book b;
     picker picks{b};
-    auto p = weir::pipeline(weir::retry({.max_attempts = 3, .backoff = steady_backoff}), picks, weir::attempt_timeout(1s));
+    auto p =
+        weir::pipeline(weir::retry({.max_attempts = 3, .backoff = steady_backoff}), picks, weir::attempt_timeout(1s));
     using S = stepper<decltype(p), 2>;
     S s(p);
     s.m.start(s.now);
@@ -698,8 +708,8 @@ TEST_CASE("machine: random histories keep every promise")
         picker picks{b};
         weir::retry_budget budget({.per_success = 0.1, .initial = 2, .max = 3});
         auto p = weir::pipeline(weir::deadline(900ms), outer,
-                                weir::retry({.max_attempts = 4, .backoff = weir::exponential(20ms, 200ms)}, budget), inner,
-                                picks, weir::attempt_timeout(150ms));
+                                weir::retry({.max_attempts = 4, .backoff = weir::exponential(20ms, 200ms)}, budget),
+                                inner, picks, weir::attempt_timeout(150ms));
         using S = stepper<decltype(p), 2>;
         unsigned sent = 0;
         {

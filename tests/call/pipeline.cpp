@@ -20,8 +20,15 @@ struct counting_token {
     std::atomic<int>* settled;
     explicit counting_token(std::atomic<int>& s) : settled(&s) {}
     counting_token(counting_token&& o) noexcept : settled(std::exchange(o.settled, nullptr)) {}
-    counting_token& operator=(counting_token&& o) noexcept { std::swap(settled, o.settled); return *this; }
-    ~counting_token() { if (settled) *settled += 1000; }
+    counting_token& operator=(counting_token&& o) noexcept
+    {
+        std::swap(settled, o.settled);
+        return *this;
+    }
+    ~counting_token()
+    {
+        if (settled) *settled += 1000;
+    }
     void record(weir::outcome const&, weir::time_point) noexcept { ++*std::exchange(settled, nullptr); }
 };
 
@@ -62,7 +69,8 @@ TEST_CASE("pipeline: unchecked_order takes the order as written")
 TEST_CASE("pipeline: the nearer of two limits of one kind holds")
 {
     weir::testing::manual_clock clock;
-    auto p = weir::pipeline(weir::deadline(2s), weir::deadline(1s), weir::retry(), weir::attempt_timeout(700ms), weir::attempt_timeout(5s));
+    auto p = weir::pipeline(weir::deadline(2s), weir::deadline(1s), weir::retry(), weir::attempt_timeout(700ms),
+                            weir::attempt_timeout(5s));
     CHECK(p.call([&](weir::attempt const& a) { return a.deadline() - clock.now(); }, clock).value() == 700ms);
     auto q = weir::pipeline(weir::deadline(2s), weir::deadline(1s));
     CHECK(q.call([&](weir::attempt const& a) { return a.deadline() - clock.now(); }, clock).value() == 1s);
@@ -81,7 +89,8 @@ TEST_CASE("pipeline: many threads through one pipeline, every token settled exac
     counting_gate outer, inner;
     weir::retry_budget budget({.per_success = 0.1, .initial = 10, .max = 10});
     weir::circuit_breaker breaker({.failure_rate = 0.99, .minimum_calls = 1000});
-    auto p = weir::pipeline(outer, weir::retry({.max_attempts = 2, .backoff = weir::constant(0ns)}, budget), inner, breaker);
+    auto p =
+        weir::pipeline(outer, weir::retry({.max_attempts = 2, .backoff = weir::constant(0ns)}, budget), inner, breaker);
     std::atomic<int> sent{0};
     std::barrier start(threads);
     std::vector<std::jthread> team;
@@ -93,7 +102,8 @@ TEST_CASE("pipeline: many threads through one pipeline, every token settled exac
                 try {
                     (void)p.call([&](weir::attempt const& a) -> weir::result<int> {
                         ++sent;
-                        if (fails && a.number() == 1) return weir::error(std::make_error_code(std::errc::connection_reset));
+                        if (fails && a.number() == 1)
+                            return weir::error(std::make_error_code(std::errc::connection_reset));
                         if (fails && i % 2) throw std::runtime_error("x");
                         return 1;
                     });

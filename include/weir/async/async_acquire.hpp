@@ -23,19 +23,21 @@ namespace weir {
 /// A limiter whose permits are reserved ahead: token_bucket, leaky_bucket.
 template <class L>
 concept rate_limiter = requires(L& l, std::uint64_t n, duration max_wait, time_point now) {
-    { l.reserve(n, max_wait, now) } -> std::same_as<admission<rate_permit>>;
+    {
+        l.reserve(n, max_wait, now)
+    } -> std::same_as<admission<rate_permit>>;
 };
 
-/// Waits for `n` permits of a rate limiter, at most `max_wait`. They are reserved at once, so those who wait are served in
-/// the order they came, and each sleeps exactly once.
+/// Waits for `n` permits of a rate limiter, at most `max_wait`. They are reserved at once, so those who wait are served
+/// in the order they came, and each sleeps exactly once.
 ///
 ///   co_await weir::async_acquire(bucket, 1, 500ms, asio::use_awaitable);
 ///
 /// Signature:    void(boost::system::error_code); on success the permits are spent.
 /// Fails:        errc::rate_limited at once, if the wait would be longer than max_wait; errc::exceeds_burst;
 ///               asio::error::operation_aborted.
-/// Cancellation: all types. The permits go back if nobody has reserved behind them; otherwise they stay spent, for giving
-///               them back later could mint a permit.
+/// Cancellation: all types. The permits go back if nobody has reserved behind them; otherwise they stay spent, for
+///               giving them back later could mint a permit.
 /// Executor:     the handler's associated executor, or `executor` as the first argument; also the source of time.
 /// Lifetimes:    the limiter, until completion.   Cost: an allocation, two if there is a wait.
 template <class Executor, rate_limiter Limiter, class Token>
@@ -78,7 +80,8 @@ public:
     [[nodiscard]] Executor const& executor() const noexcept { return executor_; }
     [[nodiscard]] time_point now() const noexcept { return timer_.now(); }
 
-    /// `on_end(error_code)` runs on the operation's executor at `at`, or with operation_aborted when the caller cancels.
+    /// `on_end(error_code)` runs on the operation's executor at `at`, or with operation_aborted when the caller
+    /// cancels.
     template <class OnEnd>
     static void wait_until(pointer const& self, time_point at, OnEnd on_end)
     {
@@ -125,15 +128,17 @@ struct start_rate_acquire {
         }
         auto const at = answer->start_at();
         op::wait_until(self, at, [self, permit = *std::move(answer)](boost::system::error_code ec) mutable {
-            if (ec) permit.cancel();
-            else permit.record(outcome::success(), self->now());
+            if (ec)
+                permit.cancel();
+            else
+                permit.record(outcome::success(), self->now());
             std::exchange(self, nullptr)->end(ec).deliver();
         });
     }
 };
 
-// Three may end it: the limit that hands over a slot, the clock, the caller. The limit decides: whoever takes the waiter
-// out of its queue ends the operation, and if nobody could, the slot is coming.
+// Three may end it: the limit that hands over a slot, the clock, the caller. The limit decides: whoever takes the
+// waiter out of its queue ends the operation, and if nobody could, the slot is coming.
 template <class Handler, class Executor>
 class slot_acquire_op final : public acquire_op<Handler, Executor, concurrency_slot>, public concurrency_waiter {
     using base = acquire_op<Handler, Executor, concurrency_slot>;

@@ -38,8 +38,8 @@ namespace weir {
 /// Cancellation: all types. A wait ends at once and whatever it held is given back; an attempt in flight gets the same
 ///               type, and if it completes all the same, its result is delivered. A timeout cancels with `terminal`.
 ///               The call ends when its attempts have: one that ignores cancellation makes it late, and keeps its slot.
-/// Executor:     everything of one call runs on `executor`, or without one on the handler's associated executor, one thing
-///               at a time: on a context with several threads it must be a strand, as for any Asio operation with
+/// Executor:     everything of one call runs on `executor`, or without one on the handler's associated executor, one
+///               thing at a time: on a context with several threads it must be a strand, as for any Asio operation with
 ///               parallel parts. The pipeline and its gates may be shared by any number of strands. The handler itself
 ///               is called on its associated executor.
 /// Completion:   once, never inside this function; handler destroyed uncalled if the context goes down first.
@@ -117,8 +117,8 @@ private:
         }
     };
 
-    /// Lets `event` happen, then does what the machine says. One event at a time: an operation that completes inside its
-    /// own initiation, against Asio's rules, finds the loop running and leaves the rest to it.
+    /// Lets `event` happen, then does what the machine says. One event at a time: an operation that completes inside
+    /// its own initiation, against Asio's rules, finds the loop running and leaves the rest to it.
     template <class Event>
     static void run(pointer self, context from, Event event)
     {
@@ -179,8 +179,8 @@ private:
         });
     }
 
-    // The node of this call in the timer queue. While it waits, and until its hook's handler has run, `waiting_` keeps the
-    // call alive; `armed_` is the strand's own view and stays true until then.
+    // The node of this call in the timer queue. While it waits, and until its hook's handler has run, `waiting_` keeps
+    // the call alive; `armed_` is the strand's own view and stays true until then.
     void wait(pointer const& self, time_point until)
     {
         if (armed_) {
@@ -248,15 +248,17 @@ private:
         if (op.armed_ && op.queue_.remove(op)) op.disarmed();
         completion complete(std::move(op.handler_), std::move(op.work_), op.take_result());
         self.reset();  // memory goes back before the upcall
-        if (from == context::handler) std::move(complete).deliver();
-        else std::move(complete).post();
+        if (from == context::handler)
+            std::move(complete).deliver();
+        else
+            std::move(complete).post();
     }
 
     Pipeline& pipeline_;
     machine_type machine_;
     Op op_;
     Handler handler_;
-    executor_type const executor_;    // constant, for they are read from the timer queue's thread too
+    executor_type const executor_;  // constant, for they are read from the timer queue's thread too
     allocator_type const allocator_;
     completion_work<Handler, Executor> work_;
     timer_queue& queue_;
@@ -295,7 +297,8 @@ template <class... Stages>
 template <class... Args>
 auto pipeline<Stages...>::async_call(Args&&... args)
 {
-    static_assert(sizeof...(Args) == 2 || sizeof...(Args) == 3, "weir: async_call([executor,] operation, completion_token)");
+    static_assert(sizeof...(Args) == 2 || sizeof...(Args) == 3,
+                  "weir: async_call([executor,] operation, completion_token)");
     if constexpr (sizeof...(Args) == 2) {
         return [this]<class Op, class Token>(Op&& op, Token&& token) {
             return weir::async_call(detail::of_handler{}, *this, std::forward<Op>(op), std::forward<Token>(token));

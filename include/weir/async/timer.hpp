@@ -95,10 +95,7 @@ private:
                 });
         }
 
-        void finish(boost::system::error_code ec) override
-        {
-            asio::post(work_.get_executor(), completion{this, ec});
-        }
+        void finish(boost::system::error_code ec) override { asio::post(work_.get_executor(), completion{this, ec}); }
 
     private:
         void expired() noexcept override { finish({}); }

@@ -30,10 +30,10 @@ namespace asio = boost::asio;
 /// unchanged (testing/virtual_time.hpp).
 ///
 /// Why not an Asio timer for each wait: arming and cancelling one costs more than everything else weir does around a
-/// call. Here a wait is a node in a tree. While waits come and go, the Asio timer is armed for the earliest node but looks
-/// again at least every `look_again`, so a deadline that is met costs two tree operations and no timer, and a context that
-/// falls idle returns from `run()` within that time. When nothing has come or gone between two looks, it sleeps until the
-/// earliest node. Waits end on time, not on a tick.
+/// call. Here a wait is a node in a tree. While waits come and go, the Asio timer is armed for the earliest node but
+/// looks again at least every `look_again`, so a deadline that is met costs two tree operations and no timer, and a
+/// context that falls idle returns from `run()` within that time. When nothing has come or gone between two looks, it
+/// sleeps until the earliest node. Waits end on time, not on a tick.
 ///
 /// Threads: any member from any thread.   Cost: a short lock; no allocation.
 class timer_queue : public asio::execution_context::service {
@@ -87,7 +87,8 @@ public:
         thread_local answer last;
         auto& context = asio::query(executor, asio::execution::context);
         auto const gone = gone_.load(std::memory_order_acquire);
-        if (last.context != &context || last.gone != gone) last = {&context, &asio::use_service<timer_queue>(context), gone};
+        if (last.context != &context || last.gone != gone)
+            last = {&context, &asio::use_service<timer_queue>(context), gone};
         return *last.queue;
     }
 
@@ -96,7 +97,8 @@ public:
         return virtual_ ? time_point(duration(virtual_now_.load(std::memory_order_relaxed))) : steady_clock::now();
     }
 
-    /// Waits until `at`. `executor` belongs to this context: the first one, out of its strand, drives the queue's timer.
+    /// Waits until `at`. `executor` belongs to this context: the first one, out of its strand, drives the queue's
+    /// timer.
     /// Precondition: `n` is not waiting.
     template <class Executor>
     void insert(node& n, time_point at, Executor const& executor, group* members = nullptr)
@@ -183,8 +185,8 @@ private:
         busy_ = true;
     }
 
-    // The queue's own timer serves everybody: on the strand of one, his long handler would keep the others' timeouts from
-    // happening.
+    // The queue's own timer serves everybody: on the strand of one, his long handler would keep the others' timeouts
+    // from happening.
     template <class Executor>
     static asio::any_io_executor outside_strand(Executor const& executor)
     {
@@ -204,7 +206,8 @@ private:
         return executor;
     }
 
-    // Under the lock, with a node queued. Re-arming cancels the wait before; its handler finds another epoch and leaves.
+    // Under the lock, with a node queued. Re-arming cancels the wait before; its handler finds another epoch and
+    // leaves.
     void arm()
     {
         armed_ = true;

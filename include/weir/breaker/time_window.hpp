@@ -43,7 +43,8 @@ public:
             total_ -= buckets_[current_];
             buckets_[current_] = {};
         }
-        // After a silence longer than the window nothing is left to be aligned with, and the distance may be a held one.
+        // After a silence longer than the window nothing is left to be aligned with, and the distance may be a held
+        // one.
         start_ = steps >= size() ? now : start_ + width_ * steps;
         return later(start_, width_);
     }

@@ -34,9 +34,12 @@ template <class... Stages, class... Ending>
 {
     constexpr std::array<role, sizeof...(Stages)> roles{role_of<std::remove_cvref_t<Stages>>()...};
     constexpr auto index = find(roles, role::classify);
-    if constexpr (index != nowhere) return std::as_const(p.template stage<index>())(ending...);
-    else if constexpr (std::invocable<default_classifier, Ending const&...>) return default_classifier{}(ending...);
-    else return outcome::success();
+    if constexpr (index != nowhere)
+        return std::as_const(p.template stage<index>())(ending...);
+    else if constexpr (std::invocable<default_classifier, Ending const&...>)
+        return default_classifier{}(ending...);
+    else
+        return outcome::success();
 }
 
 /// The attempt's ending while it may still be the answer: a result, or what it threw.
@@ -57,8 +60,10 @@ template <class Result, class Pipeline, class Op>
             return classify_by(p);
         } else if constexpr (std::same_as<std::remove_cvref_t<returned>, std::error_code>) {
             std::error_code const ec = op(a);
-            if (ec) out.value.emplace(error(ec));
-            else out.value.emplace();
+            if (ec)
+                out.value.emplace(error(ec));
+            else
+                out.value.emplace();
             return ec ? classify_by(p, ec) : classify_by(p);
         } else {
             out.value.emplace(op(a));
@@ -70,8 +75,10 @@ template <class Result, class Pipeline, class Op>
     if constexpr (!std::is_void_v<returned> && !std::same_as<std::remove_cvref_t<returned>, std::error_code>) {
         auto& value = *out.value;
         if (!value) return classify_by(p, value.error().code);
-        if constexpr (std::is_void_v<typename Result::value_type>) return classify_by(p);
-        else return classify_by(p, *value);
+        if constexpr (std::is_void_v<typename Result::value_type>)
+            return classify_by(p);
+        else
+            return classify_by(p, *value);
     }
 }
 
@@ -83,7 +90,8 @@ auto pipeline<Stages...>::call(Op&& op, Clock const& clock)
 {
     static_assert(std::invocable<Op&, attempt const&>,
                   "weir::pipeline::call: the operation takes a weir::attempt const&");
-    using result_type = typename detail::call_result<std::remove_cvref_t<std::invoke_result_t<Op&, attempt const&>>>::type;
+    using result_type =
+        typename detail::call_result<std::remove_cvref_t<std::invoke_result_t<Op&, attempt const&>>>::type;
     using machine_type = machine<pipeline>;
     using verb = typename machine_type::verb;
     using verdict = typename machine_type::verdict;
@@ -97,9 +105,12 @@ auto pipeline<Stages...>::call(Op&& op, Clock const& clock)
         auto const step = m.next(now, random);
         if (step.what == verb::done) break;
         if (step.what == verb::wait) {
-            if constexpr (requires { clock.sleep_until(step.until); }) clock.sleep_until(step.until);
-            else static_assert(requires { clock.sleep_until(step.until); },
-                               "weir::pipeline::call: the clock needs sleep_until(time_point), to wait out a pause");
+            if constexpr (requires { clock.sleep_until(step.until); })
+                clock.sleep_until(step.until);
+            else
+                static_assert(
+                    requires { clock.sleep_until(step.until); },
+                    "weir::pipeline::call: the clock needs sleep_until(time_point), to wait out a pause");
             now = clock.now();
         } else if (step.what == verb::send) {
             detail::answer<result_type> latest;

@@ -13,10 +13,10 @@
 
 namespace weir {
 
-/// What an ending means when nobody says otherwise. A value: success. A cancelled operation, or one that a weir pipeline
-/// further down refused: ignored, for it says nothing of the peer. An error code: a failure, worth another try if it is
-/// condition::transient. An exception: a transient failure, except std::logic_error and std::bad_alloc, which another
-/// try would only repeat.
+/// What an ending means when nobody says otherwise. A value: success. A cancelled operation, or one that a weir
+/// pipeline further down refused: ignored, for it says nothing of the peer. An error code: a failure, worth another try
+/// if it is condition::transient. An exception: a transient failure, except std::logic_error and std::bad_alloc, which
+/// another try would only repeat.
 struct default_classifier {
     [[nodiscard]] outcome operator()(std::error_code ec) const noexcept
     {

@@ -24,8 +24,8 @@ namespace weir {
 ///       case verb::done:    // deliver what how_it_ended() says
 ///   }
 ///
-/// Blocking `call` and `async_call` are such loops; tests step it by hand. Up to `InFlight` attempts may be in flight, each
-/// in a slot; the first success wins and the others are cancelled. `done` comes only when every slot has ended, so
+/// Blocking `call` and `async_call` are such loops; tests step it by hand. Up to `InFlight` attempts may be in flight,
+/// each in a slot; the first success wins and the others are cancelled. `done` comes only when every slot has ended, so
 /// nothing of the call is left behind.
 ///
 /// Threads: one at a time.   Throws: what a gate's `admit` throws; tokens taken before are given back.
@@ -90,7 +90,7 @@ private:
 
     enum class phase : std::uint8_t {
         idle,
-        held,      // admitted, and to be sent at hold_until
+        held,  // admitted, and to be sent at hold_until
         sent,
         stopping,  // sent, and cancelled by us
     };
@@ -122,7 +122,8 @@ private:
     }
     bool admit_attempt(slot& s, time_point now, random_engine& random, time_point& start_at)
     {
-        return s.held.template admit<first_per_attempt_, Pipeline::size>(pipeline_, now, &random, avoid_, start_at, refusal_);
+        return s.held.template admit<first_per_attempt_, Pipeline::size>(pipeline_, now, &random, avoid_, start_at,
+                                                                         refusal_);
     }
     static void settle_attempt(slot& s, outcome const* o, time_point now) noexcept
     {
@@ -140,8 +141,10 @@ private:
 
     [[nodiscard]] retry const* rule() noexcept
     {
-        if constexpr (has_retry_) return &pipeline_.template stage<retry_>();
-        else return nullptr;
+        if constexpr (has_retry_)
+            return &pipeline_.template stage<retry_>();
+        else
+            return nullptr;
     }
 
     template <class F>
@@ -157,17 +160,17 @@ private:
     std::array<slot, InFlight> slots_;
     time_point started_{};
     time_point call_deadline_ = never;
-    time_point launch_at_ = never;       // when the next attempt is due
+    time_point launch_at_ = never;  // when the next attempt is due
     duration previous_delay_{};
-    endpoint const* avoid_ = nullptr;    // where the last attempt went; its lease, in its slot, keeps it alive
+    endpoint const* avoid_ = nullptr;  // where the last attempt went; its lease, in its slot, keeps it alive
     outcome last_ = outcome::ignored();
     rejection refusal_;
-    unsigned tries_ = 0;                 // attempts begun, refused ones included
+    unsigned tries_ = 0;  // attempts begun, refused ones included
     unsigned sent_ = 0;
     verdict verdict_ = verdict::none;
     errc code_{};
-    bool paid_ = false;                  // the budget was charged for an attempt not yet sent
-    bool stopping_ = false;              // a success, or the caller's cancel: nothing new starts
+    bool paid_ = false;      // the budget was charged for an attempt not yet sent
+    bool stopping_ = false;  // a success, or the caller's cancel: nothing new starts
     bool cancelled_ = false;
     bool running_ = false;
 };
@@ -198,25 +201,27 @@ template <class Pipeline, std::size_t InFlight>
 auto machine<Pipeline, InFlight>::next(time_point now, random_engine& random) -> step
 {
     for (auto& s : slots_) {
-        if (s.state == phase::sent && stopping_) s.why = reason::superseded;
+        if (s.state == phase::sent && stopping_)
+            s.why = reason::superseded;
         else if (may_time_out(s) && now >= s.what.deadline())
             s.why = now >= call_deadline_ ? reason::deadline : reason::timeout;
-        else continue;
+        else
+            continue;
         s.state = phase::stopping;
         return {verb::cancel, static_cast<std::size_t>(&s - slots_.data())};
     }
 
     for (;;) {
         if (launch_at_ <= now) {
-            auto const free = std::find_if(slots_.begin(), slots_.end(), [](auto& s) { return s.state == phase::idle; });
+            auto const free =
+                std::find_if(slots_.begin(), slots_.end(), [](auto& s) { return s.state == phase::idle; });
             if (free == slots_.end()) break;
             launch_at_ = never;
             begin(*free, now, random);  // may set launch_at_ again
             continue;
         }
-        auto const ripe = std::find_if(slots_.begin(), slots_.end(), [now](auto& s) {
-            return s.state == phase::held && s.hold_until <= now;
-        });
+        auto const ripe = std::find_if(slots_.begin(), slots_.end(),
+                                       [now](auto& s) { return s.state == phase::held && s.hold_until <= now; });
         if (ripe == slots_.end()) break;
         send(*ripe, now);
         return {verb::send, static_cast<std::size_t>(ripe - slots_.begin())};
@@ -316,10 +321,13 @@ void machine<Pipeline, InFlight>::begin(slot& s, time_point now, random_engine& 
     auto start_at = now;
     [[maybe_unused]] auto const before = s.held.take_lease();  // keeps avoid_ valid while we pick
     bool admitted = false;
-    if (now >= call_deadline_) refuse(errc::no_time_left, now, "deadline");
+    if (now >= call_deadline_)
+        refuse(errc::no_time_left, now, "deadline");
     else if (admit_attempt(s, now, random, start_at)) {
-        if (start_at < call_deadline_) admitted = true;
-        else refuse(errc::no_time_left, now, "deadline");
+        if (start_at < call_deadline_)
+            admitted = true;
+        else
+            refuse(errc::no_time_left, now, "deadline");
     }
     if (admitted) {
         s.state = phase::held;
@@ -343,8 +351,8 @@ void machine<Pipeline, InFlight>::send(slot& s, time_point now)
 }
 
 // An own refusal is no failure of the peer. It is asked again if it will be over within the pause that this try would
-// have had anyway; a circuit open for longer fails fast. The caller then gets the last real error, and the refusal only if
-// there is none.
+// have had anyway; a circuit open for longer fails fast. The caller then gets the last real error, and the refusal only
+// if there is none.
 template <class Pipeline, std::size_t InFlight>
 void machine<Pipeline, InFlight>::on_refused(time_point now, random_engine& random)
 {

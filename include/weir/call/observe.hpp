@@ -41,8 +41,8 @@ struct every_hook {
     void call_ended() {}
 };
 
-/// Here the name of a hook is ambiguous if the observer has it too, be it private, overloaded or a template, where asking
-/// the observer itself would only say that there is none. A final class can only be asked itself.
+/// Here the name of a hook is ambiguous if the observer has it too, be it private, overloaded or a template, where
+/// asking the observer itself would only say that there is none. A final class can only be asked itself.
 template <class Observer>
 struct without_hooks : Observer, every_hook {};
 template <class Observer>
@@ -60,7 +60,8 @@ struct without_hooks<Observer> : every_hook {};
 ///   void retry_suppressed(weir::no_retry);
 ///   void call_ended(weir::call_report const&);
 ///
-/// A hook with the right name and another signature, or a private one, does not compile. An lvalue is shared by reference.
+/// A hook with the right name and another signature, or a private one, does not compile. An lvalue is shared by
+/// reference.
 /// Threads: hooks run on the thread of the call they belong to, under no lock; what they throw is swallowed.
 /// Cost:    none for a hook that is absent.   Seen in: examples/12_observe.cpp
 template <class Observer>

@@ -8,8 +8,8 @@
 
 namespace weir {
 
-/// Gates and rules around a call, outermost first. What stands left of `retry` is asked once per call, what stands right
-/// of it once per attempt:
+/// Gates and rules around a call, outermost first. What stands left of `retry` is asked once per call, what stands
+/// right of it once per attempt:
 ///
 ///   auto guarded = weir::pipeline(
 ///       weir::deadline(2s),                                    // the whole call
@@ -26,14 +26,16 @@ namespace weir {
 /// call refused or cancelled before it was sent gives its tokens back.
 ///
 /// Throws:  what the moves of rvalue stages throw.
-/// Threads: any number of calls at once. Move it only before the first call, and keep it alive until the last has ended.
-/// Cost:    no allocation in the pipeline or in a blocking call; one for an asynchronous call, from its handler's allocator.
-/// Seen in: examples/04_pipeline.cpp
+/// Threads: any number of calls at once. Move it only before the first call, and keep it alive until the last has
+///          ended.
+/// Cost:    no allocation in the pipeline or in a blocking call; one for an asynchronous call, from its handler's
+///          allocator.   Seen in: examples/04_pipeline.cpp
 template <class... Stages>
 class pipeline {
     static_assert(detail::check_stages<std::remove_cvref_t<Stages>...>());
-    static_assert(((std::is_lvalue_reference_v<Stages> || std::move_constructible<Stages>) && ...),
-                  "weir::pipeline: a stage given as a temporary moves in, and this one cannot move; name it, and pass the name");
+    static_assert(
+        ((std::is_lvalue_reference_v<Stages> || std::move_constructible<Stages>)&&...),
+        "weir::pipeline: a stage given as a temporary moves in, and this one cannot move; name it, and pass the name");
 
 public:
     static constexpr std::size_t size = sizeof...(Stages);
@@ -43,9 +45,9 @@ public:
 
     explicit pipeline(Stages&&... given) : stages_(std::forward<Stages>(given)...) {}
 
-    /// Runs `op(attempt const&)` on this thread. `op` returns a value, a result<T>, an error code or nothing, or throws.
-    /// Returns result<T>: the value, the last real error, or the refusal. What the last attempt threw is thrown on.
-    /// `clock` tells the time and waits out pauses. Defined in call/call.hpp.
+    /// Runs `op(attempt const&)` on this thread. `op` returns a value, a result<T>, an error code or nothing, or
+    /// throws. Returns result<T>: the value, the last real error, or the refusal. What the last attempt threw is thrown
+    /// on. `clock` tells the time and waits out pauses. Defined in call/call.hpp.
     template <class Op, clock Clock = steady_clock>
     auto call(Op&& op, Clock const& clock = {});
 

@@ -22,11 +22,13 @@ struct rejection {
     [[nodiscard]] bool possible_later() const noexcept { return retry_at != never; }
 };
 
-/// Proof of admission. Move-only. `record` settles it with how the work ended; destroyed unsettled it gives back what it
-/// may: a slot always, a spent rate permit never later than the send. Both are noexcept and happen at most once.
+/// Proof of admission. Move-only. `record` settles it with how the work ended; destroyed unsettled it gives back what
+/// it may: a slot always, a spent rate permit never later than the send. Both are noexcept and happen at most once.
 template <class T>
 concept token = std::movable<T> && !std::copyable<T> && requires(T t, outcome const& o, time_point now) {
-    { t.record(o, now) } noexcept;
+    {
+        t.record(o, now)
+    } noexcept;
 };
 
 /// What `admit` answers: a token, or a rejection.
@@ -42,12 +44,28 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return token_.has_value(); }
 
     /// Precondition: admitted.
-    [[nodiscard]] Token& operator*() & noexcept { assert(token_); return *token_; }
-    [[nodiscard]] Token&& operator*() && noexcept { assert(token_); return std::move(*token_); }
-    [[nodiscard]] Token* operator->() noexcept { assert(token_); return &*token_; }
+    [[nodiscard]] Token& operator*() & noexcept
+    {
+        assert(token_);
+        return *token_;
+    }
+    [[nodiscard]] Token&& operator*() && noexcept
+    {
+        assert(token_);
+        return std::move(*token_);
+    }
+    [[nodiscard]] Token* operator->() noexcept
+    {
+        assert(token_);
+        return &*token_;
+    }
 
     /// Precondition: refused.
-    [[nodiscard]] rejection const& refused() const noexcept { assert(!token_); return rejection_; }
+    [[nodiscard]] rejection const& refused() const noexcept
+    {
+        assert(!token_);
+        return rejection_;
+    }
 
 private:
     std::optional<Token> token_;

@@ -10,12 +10,12 @@ namespace weir {
 /// Seen in: examples/04_pipeline.cpp
 enum class errc {
     // Refused: nothing was sent.
-    rate_limited = 1,   ///< a rate limiter has no permit now
-    exceeds_burst,      ///< more permits asked for than the limiter can ever hold at once
-    too_many_calls,     ///< a concurrency limit is reached and its queue is full
-    circuit_open,       ///< the circuit breaker is open, or its half-open probes are all taken
-    no_endpoint,        ///< the balancer has nothing to pick from
-    no_time_left,       ///< the deadline leaves no room to start
+    rate_limited = 1,  ///< a rate limiter has no permit now
+    exceeds_burst,     ///< more permits asked for than the limiter can ever hold at once
+    too_many_calls,    ///< a concurrency limit is reached and its queue is full
+    circuit_open,      ///< the circuit breaker is open, or its half-open probes are all taken
+    no_endpoint,       ///< the balancer has nothing to pick from
+    no_time_left,      ///< the deadline leaves no room to start
     // Sent, or meant to be.
     attempt_timed_out,  ///< one attempt took longer than its time limit and was cancelled
     deadline_exceeded,  ///< the deadline of the whole call passed while an attempt was in flight

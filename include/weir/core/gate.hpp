@@ -28,8 +28,8 @@ inline constexpr bool is_admission<admission<Token>> = true;
 template <class G>
 concept gate = requires(G& g, time_point now) { requires detail::is_admission<decltype(g.admit(now))>; };
 
-/// A gate that also chooses where to send. `avoid` is the endpoint that the previous attempt of this call used, or null:
-/// pick another one if there is any. Its token, the lease, names the choice.
+/// A gate that also chooses where to send. `avoid` is the endpoint that the previous attempt of this call used, or
+/// null: pick another one if there is any. Its token, the lease, names the choice.
 ///
 ///   admission<lease> pick(time_point now, random_engine& random, endpoint const* avoid);
 ///   endpoint const&  lease::endpoint() const noexcept;
@@ -38,7 +38,9 @@ concept balancer = requires(B& b, time_point now, random_engine& random, endpoin
     requires detail::is_admission<decltype(b.pick(now, random, avoid))>;
     // Only the lease's word must not throw; asked of the whole expression, pick itself would have to be noexcept.
     requires requires(typename decltype(b.pick(now, random, avoid))::token_type& lease) {
-        { lease.endpoint() } noexcept -> std::same_as<endpoint const&>;
+        {
+            lease.endpoint()
+        } noexcept -> std::same_as<endpoint const&>;
     };
 };
 

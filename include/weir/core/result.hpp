@@ -29,7 +29,11 @@ public:
     using value_type = T;
     using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
-    result() requires std::is_void_v<T> : state_(std::in_place_index<0>) {}
+    result()
+        requires std::is_void_v<T>
+        : state_(std::in_place_index<0>)
+    {
+    }
     /// An error is never taken for a value, not even where the value is a bool or a std::any.
     template <class U = stored>
         requires(!std::is_void_v<T> && std::is_convertible_v<U &&, stored> &&
@@ -42,9 +46,21 @@ public:
     [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
     [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
 
-    [[nodiscard]] stored& value() & { check(); return std::get<0>(state_); }
-    [[nodiscard]] stored const& value() const& { check(); return std::get<0>(state_); }
-    [[nodiscard]] stored&& value() && { check(); return std::get<0>(std::move(state_)); }
+    [[nodiscard]] stored& value() &
+    {
+        check();
+        return std::get<0>(state_);
+    }
+    [[nodiscard]] stored const& value() const&
+    {
+        check();
+        return std::get<0>(state_);
+    }
+    [[nodiscard]] stored&& value() &&
+    {
+        check();
+        return std::get<0>(std::move(state_));
+    }
 
     /// Precondition: has a value.
     [[nodiscard]] stored& operator*() & noexcept { return *std::get_if<0>(&state_); }

@@ -37,7 +37,9 @@ inline constexpr time_point never = time_point::max();
 /// `sleep_until` is needed only where a blocking `call` waits.
 template <class C>
 concept clock = std::copy_constructible<C> && requires(C const& c) {
-    { c.now() } -> std::same_as<time_point>;
+    {
+        c.now()
+    } -> std::same_as<time_point>;
 };
 
 /// The clock of production: `std::chrono::steady_clock`. About 25 ns a reading, the dearest part of most decisions.

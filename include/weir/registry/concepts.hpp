@@ -12,8 +12,8 @@
 
 namespace weir::registry {
 
-/// Where instances are found. `async_resolve` is one read; `watch` starts, or joins, a conversation that goes on until the
-/// last watch of that query is gone.
+/// Where instances are found. `async_resolve` is one read; `watch` starts, or joins, a conversation that goes on until
+/// the last watch of that query is gone.
 template <class D>
 concept discovery = requires(D& d, query q, void (*f)(boost::system::error_code, std::shared_ptr<snapshot const>)) {
     d.async_resolve(q, f);

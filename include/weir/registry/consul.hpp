@@ -28,14 +28,15 @@
 
 namespace weir::registry {
 
-/// A Consul agent (HTTP API v1; checked against 1.8.7): instances register with a TTL check and are watched with blocking
-/// queries. What the watcher and the keeper promise holds here: see watcher.hpp and keeper.hpp.
+/// A Consul agent (HTTP API v1; checked against 1.8.7): instances register with a TTL check and are watched with
+/// blocking queries. What the watcher and the keeper promise holds here: see watcher.hpp and keeper.hpp.
 ///
 ///   weir::registry::consul registry(io.get_executor(), {.url = "consul://127.0.0.1:8500"});
-///   auto lease = co_await registry.async_register({.service = "inventory", .address = "10.0.0.7", .port = 8080},
-///                                                 asio::use_awaitable);
+///   weir::registry::registration const me{.service = "inventory", .address = "10.0.0.7", .port = 8080};
+///   auto lease = co_await registry.async_register(me, asio::use_awaitable);
 ///   auto watch = registry.watch({"inventory"});
 ///
+/// (Named, because GCC 12 destroys a braced temporary inside a co_await expression twice.)
 /// An empty answer that only means "your token may not see this" is an error, not an empty set: see watch::status().
 /// Errors:    errc::registry_refused (permission, bad registration), registry_unavailable (no leader, overloaded),
 ///            bad_document; the transport's own pass through.

@@ -14,8 +14,8 @@ namespace weir::registry {
 template <class S>
 concept endpoint_sink = requires(S& s, snapshot const& now) { s.update(to_endpoints(now)); };
 
-/// Keeps a set of endpoints equal to what a watch says, until destroyed. What is stale still serves: the set changes only
-/// when the instances do.
+/// Keeps a set of endpoints equal to what a watch says, until destroyed. What is stale still serves: the set changes
+/// only when the instances do.
 ///
 ///   auto const following = weir::registry::follow(registry.watch({"inventory"}), endpoints);
 ///

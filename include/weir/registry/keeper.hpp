@@ -32,8 +32,8 @@ struct reply {
 };
 
 /// What keeping a registration needs of a registry. The operations have the signature void(boost::system::error_code,
-/// reply), are called one at a time and honour terminal cancellation. errc::registry_refused: asking again as things are
-/// will not help.
+/// reply), are called one at a time and honour terminal cancellation. errc::registry_refused: asking again as things
+/// are will not help.
 ///
 ///   async_put(r, token)            have this instance, whether or not you had it
 ///   async_beat(r, health, token)   it is alive, and in this state
@@ -69,8 +69,8 @@ template <lease_backend Backend>
                          random_engine random = random_engine{thread_random()()});
 
 /// The same, complete when the registry has it. A registry that cannot be reached is waited for: cancel to give up.
-/// Signature:    void(boost::system::error_code, lease). errc::registry_refused: the registry said no; the lease goes on
-///               trying, destroy it to give up.
+/// Signature:    void(boost::system::error_code, lease). errc::registry_refused: the registry said no; the lease goes
+///               on trying, destroy it to give up.
 /// Cancellation: all types; the lease is gone then, and the TTL ends what the registry may already have.
 template <lease_backend Backend, class Token>
 auto async_keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o, Token&& token);

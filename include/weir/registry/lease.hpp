@@ -123,9 +123,9 @@ private:
 }  // namespace detail
 
 /// A registration that is being kept true: heartbeats are sent, and the registry is told again when it forgot, for as
-/// long as this object lives. Destroying it only stops the heartbeats, and the registry notices when the TTL has passed.
-/// To leave in good order: `set_state(health::critical)` or `async_deregister`, go on serving for as long as callers need
-/// to hear of it, then stop.
+/// long as this object lives. Destroying it only stops the heartbeats, and the registry notices when the TTL has
+/// passed. To leave in good order: `set_state(health::critical)` or `async_deregister`, go on serving for as long as
+/// callers need to hear of it, then stop.
 ///
 /// Threads:      any, but one `async_wait_event` at a time.
 /// Cancellation: all types; a cancelled wait takes no event away, a cancelled `async_deregister` goes on by itself.

@@ -58,8 +58,8 @@ struct update {
 /// The difference between two lists, both sorted by id. Linear.
 [[nodiscard]] delta difference(snapshot::list const& before, snapshot::list const& after);
 
-/// What a balancer works with: the endpoints of the instances that serve. Feed it to `endpoint_set::update`. What has no
-/// id, host or port is left out: a set refuses all for the sake of one such.
+/// What a balancer works with: the endpoints of the instances that serve. Feed it to `endpoint_set::update`. What has
+/// no id, host or port is left out: a set refuses all for the sake of one such.
 [[nodiscard]] std::vector<endpoint> to_endpoints(snapshot const& s);
 
 /// How many instances serve.

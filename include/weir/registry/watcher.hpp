@@ -43,7 +43,8 @@ struct listing {
 /// called one at a time, honour terminal cancellation, and give a whole answer or an error, never a part of one.
 ///
 ///   async_list(q, token)                    everything, now
-///   async_await_change(q, revision, token)  everything, once it differs from `revision` or the registry's patience ends
+///   async_await_change(q, revision, token)  everything, once it differs from `revision` or the registry's patience
+///   ends
 template <class B>
 concept watch_backend = std::move_constructible<B> && requires(B& b, query const& q, std::string const& revision,
                                                                void (*f)(boost::system::error_code, listing)) {
@@ -94,7 +95,8 @@ struct watch_options {
 ///     says so after `hold`. A failure in between starts over, and so does nothing short of a full recovery end it: a
 ///     registry that restarted and is being filled again is waited out;
 ///   - after a lost connection or history everything is read again and compared; the set is never cleared first;
-///   - failures are retried with decorrelated backoff, every question has a time limit, and consumers get the newest set.
+///   - failures are retried with decorrelated backoff, every question has a time limit, and consumers get the newest
+///   set.
 ///
 /// It runs while it, or one of its watches, is alive.
 /// Throws:  std::invalid_argument, naming the field of watch_options.
@@ -182,7 +184,8 @@ watch_options watcher<Backend>::checked(options o)
     return o;
 }
 
-/// The conversation with the registry, in time order. Everything but `start`, `stop` and the readers runs on the strand.
+/// The conversation with the registry, in time order. Everything but `start`, `stop` and the readers runs on the
+/// strand.
 template <class Backend>
 class watcher<Backend>::loop : public std::enable_shared_from_this<loop> {
 public:

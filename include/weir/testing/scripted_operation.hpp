@@ -19,8 +19,8 @@
 
 namespace weir::testing {
 
-/// An operation that plays a script: its n-th attempt ends as the n-th line says, and later ones as the last line. Stands
-/// in for the network in a test of your own pipeline, blocking or asynchronous.
+/// An operation that plays a script: its n-th attempt ends as the n-th line says, and later ones as the last line.
+/// Stands in for the network in a test of your own pipeline, blocking or asynchronous.
 ///
 ///   weir::testing::scripted_operation<int> op;
 ///   op.fail(std::errc::connection_refused, 5ms).succeed(42, 10ms);
@@ -66,9 +66,7 @@ public:
     template <class Executor>
     [[nodiscard]] auto async(Executor const& executor)
     {
-        return [this, clock = std::make_shared<timer>(executor)](attempt const& a) {
-            return play(clock, begin(a));
-        };
+        return [this, clock = std::make_shared<timer>(executor)](attempt const& a) { return play(clock, begin(a)); };
     }
 
     /// The attempts seen, as they came.
@@ -106,7 +104,8 @@ private:
     {
         auto& io = *t;
         return asio::async_compose<asio::deferred_t const, void(boost::system::error_code, T)>(
-            [this, t = std::move(t), l = std::move(l), begun = false](auto& self, boost::system::error_code ec = {}) mutable {
+            [this, t = std::move(t), l = std::move(l), begun = false](auto& self,
+                                                                      boost::system::error_code ec = {}) mutable {
                 if (!std::exchange(begun, true)) {
                     self.reset_cancellation_state(asio::enable_total_cancellation());
                     return t->async_wait_for(l.takes, std::move(self));

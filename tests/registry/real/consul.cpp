@@ -407,7 +407,8 @@ TEST_CASE("real consul: killed mid-watch and restarted without its memory: the l
         s.run_for(2s);
         CHECK(s.set() == "a+b+c+d+");
         s.consul_server.start();
-        // It knows nothing: our lease puts `a` back, and that is doubted, being a loss of three of four, until the hold.
+        // It knows nothing: our lease puts `a` back, and that is doubted, being a loss of three of four, until the
+        // hold.
         CHECK(s.until([&] { return s.events.find('R') != std::string::npos; }));
         CHECK(s.set() == "a+b+c+d+");
         for (auto const* id : {"b", "c", "d"}) s.register_directly(id);

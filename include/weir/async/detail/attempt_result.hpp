@@ -50,9 +50,10 @@ struct error_code_values<void(boost::system::error_code, T...)> {
 /// async_call; this is the shape of a deferred Asio operation.
 template <class Op, class Returned = std::invoke_result_t<Op&, attempt const&>>
 struct attempt_result {
-    static_assert(requires { typename asio::completion_signature_of<Returned>::type; },
-                  "weir::async_call: the operation returns an asio::awaitable<T>, or a deferred Asio operation (pass "
-                  "asio::deferred as its completion token)");
+    static_assert(
+        requires { typename asio::completion_signature_of<Returned>::type; },
+        "weir::async_call: the operation returns an asio::awaitable<T>, or a deferred Asio operation (pass "
+        "asio::deferred as its completion token)");
     using signature = typename asio::completion_signature_of<Returned>::type;
     static_assert(error_code_values<signature>::valid,
                   "weir::async_call: a deferred operation completes with void(boost::system::error_code, T...)");

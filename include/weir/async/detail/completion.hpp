@@ -19,8 +19,9 @@ namespace asio = boost::asio;
 
 namespace detail {
 
-/// Keeps the contexts of an operation and of its handler running. An operation runs on `Executor`; its handler is called on
-/// its own associated executor, which is `Executor` unless it says otherwise. One guard is enough if they are the same.
+/// Keeps the contexts of an operation and of its handler running. An operation runs on `Executor`; its handler is
+/// called on its own associated executor, which is `Executor` unless it says otherwise. One guard is enough if they are
+/// the same.
 template <class Handler, class Executor>
 struct completion_work {
     using handler_executor = asio::associated_executor_t<Handler, Executor>;
@@ -85,9 +86,10 @@ template <class Executor, class Handler>
 {
     if constexpr (std::is_same_v<Executor, of_handler>) {
         using found = asio::associated_executor_t<Handler>;
-        static_assert(!std::is_same_v<found, asio::system_executor>,
-                      "weir: no executor for this operation. Pass one as the first argument, or bind one to the completion "
-                      "token with asio::bind_executor");
+        static_assert(
+            !std::is_same_v<found, asio::system_executor>,
+            "weir: no executor for this operation. Pass one as the first argument, or bind one to the completion "
+            "token with asio::bind_executor");
         return asio::get_associated_executor(handler);
     } else {
         return executor;

@@ -35,17 +35,19 @@ public:
     static constexpr auto roles = roles_of<typename Pipeline::stages>;
     static constexpr std::size_t balancer = find(roles, role::balancer);
 
-    /// Asks gates [First, Last) in order, until one refuses; `refusal` then says why. `start_at` moves to when the latest
-    /// token may be used. What was taken before a refusal stays held, to be settled.
+    /// Asks gates [First, Last) in order, until one refuses; `refusal` then says why. `start_at` moves to when the
+    /// latest token may be used. What was taken before a refusal stays held, to be settled.
     template <std::size_t First, std::size_t Last>
-    [[nodiscard]] bool admit(Pipeline& p, time_point now, random_engine* random, endpoint const* avoid, time_point& start_at,
-                             rejection& refusal)
+    [[nodiscard]] bool admit(Pipeline& p, time_point now, random_engine* random, endpoint const* avoid,
+                             time_point& start_at, rejection& refusal)
     {
         auto const one = [&](auto i) {
             if constexpr (is_gate(i)) {
                 auto answer = [&] {
-                    if constexpr (i == balancer) return p.template stage<i>().pick(now, *random, avoid);
-                    else return p.template stage<i>().admit(now);
+                    if constexpr (i == balancer)
+                        return p.template stage<i>().pick(now, *random, avoid);
+                    else
+                        return p.template stage<i>().admit(now);
                 }();
                 if (!answer) {
                     refusal = answer.refused();
@@ -82,8 +84,10 @@ public:
     /// Where the lease says to send; null without a balancer.
     [[nodiscard]] endpoint const* target() const noexcept
     {
-        if constexpr (balancer != nowhere) return &std::get<balancer>(tokens_)->endpoint();
-        else return nullptr;
+        if constexpr (balancer != nowhere)
+            return &std::get<balancer>(tokens_)->endpoint();
+        else
+            return nullptr;
     }
 
     /// The settled lease of the attempt before.
@@ -99,7 +103,10 @@ public:
     }
 
 private:
-    [[nodiscard]] static constexpr bool is_gate(std::size_t i) { return roles[i] == role::gate || roles[i] == role::balancer; }
+    [[nodiscard]] static constexpr bool is_gate(std::size_t i)
+    {
+        return roles[i] == role::gate || roles[i] == role::balancer;
+    }
 
     template <class Stage>
     static auto room_for()

@@ -40,15 +40,24 @@ enum class role : std::uint8_t { gate, balancer, deadline, retry, attempt_timeou
 template <class Stage>
 [[nodiscard]] consteval role role_of()
 {
-    if constexpr (std::same_as<Stage, deadline>) return role::deadline;
-    else if constexpr (std::same_as<Stage, retry>) return role::retry;
-    else if constexpr (std::same_as<Stage, attempt_timeout>) return role::attempt_timeout;
-    else if constexpr (std::same_as<Stage, unchecked_order>) return role::unchecked;
-    else if constexpr (is_classify<Stage>) return role::classify;
-    else if constexpr (is_observe<Stage>) return role::observe;
-    else if constexpr (balancer<Stage>) return role::balancer;
-    else if constexpr (gate<Stage>) return role::gate;
-    else return role::none;
+    if constexpr (std::same_as<Stage, deadline>)
+        return role::deadline;
+    else if constexpr (std::same_as<Stage, retry>)
+        return role::retry;
+    else if constexpr (std::same_as<Stage, attempt_timeout>)
+        return role::attempt_timeout;
+    else if constexpr (std::same_as<Stage, unchecked_order>)
+        return role::unchecked;
+    else if constexpr (is_classify<Stage>)
+        return role::classify;
+    else if constexpr (is_observe<Stage>)
+        return role::observe;
+    else if constexpr (balancer<Stage>)
+        return role::balancer;
+    else if constexpr (gate<Stage>)
+        return role::gate;
+    else
+        return role::none;
 }
 
 inline constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
@@ -92,7 +101,8 @@ template <class... Stages>
                   "balancer, nor one of the rules deadline, retry, attempt_timeout, classify, observe");
     static_assert(count(roles, role::retry) <= 1,
                   "weir::pipeline: two retries in one pipeline multiply the attempts; keep one, with the budget");
-    static_assert(count(roles, role::classify) <= 1, "weir::pipeline: one classify decides what an ending means; keep one");
+    static_assert(count(roles, role::classify) <= 1,
+                  "weir::pipeline: one classify decides what an ending means; keep one");
     static_assert(count(roles, role::balancer) <= 1, "weir::pipeline: one balancer picks the endpoint; keep one");
 
     constexpr bool checked = count(roles, role::unchecked) == 0;
@@ -102,9 +112,10 @@ template <class... Stages>
     static_assert(!checked || !stands(roles, role::deadline, side::right),
                   "weir::pipeline: deadline bounds the whole call, so it stands left of retry; for one attempt write "
                   "weir::attempt_timeout right of retry");
-    static_assert(!checked || !stands(roles, role::balancer, side::left),
-                  "weir::pipeline: a balancer left of retry would send every attempt to the same endpoint; put it right "
-                  "of retry");
+    static_assert(
+        !checked || !stands(roles, role::balancer, side::left),
+        "weir::pipeline: a balancer left of retry would send every attempt to the same endpoint; put it right "
+        "of retry");
     return true;
 }
 

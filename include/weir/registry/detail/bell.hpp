@@ -20,8 +20,8 @@
 
 namespace weir::registry::detail {
 
-/// Wakes who waits for something to look at: a timer that never expires, whose cancellation is the ring. So waits belong
-/// to the execution context, which ends them when it goes down. Threads: any.
+/// Wakes who waits for something to look at: a timer that never expires, whose cancellation is the ring. So waits
+/// belong to the execution context, which ends them when it goes down. Threads: any.
 class bell {
 public:
     explicit bell(asio::any_io_executor executor) : timer_(std::move(executor)) {}

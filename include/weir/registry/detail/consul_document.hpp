@@ -25,12 +25,13 @@
 
 namespace weir::registry::detail {
 
-/// Consul's documents (HTTP API v1; written against Consul 1.8.7) in weir's words, and back. Functions of their arguments.
+/// Consul's documents (HTTP API v1; written against Consul 1.8.7) in weir's words, and back. Functions of their
+/// arguments.
 
 inline constexpr std::size_t consul_max_instances = 100'000;
 
-/// The answer to /v1/health/service/<name>. An entry that cannot be used is skipped and counted; errc::bad_document when
-/// none can, or the whole is not what it should be, with the reason in `out.note`.
+/// The answer to /v1/health/service/<name>. An entry that cannot be used is skipped and counted; errc::bad_document
+/// when none can, or the whole is not what it should be, with the reason in `out.note`.
 [[nodiscard]] boost::system::error_code read_consul_health(std::string_view body, query const& q, listing& out);
 
 /// The answer to /v1/internal/acl/authorize for one question; nothing when it is not one.
@@ -39,7 +40,8 @@ inline constexpr std::size_t consul_max_instances = 100'000;
 /// The body of /v1/agent/service/register.
 [[nodiscard]] std::string write_consul_registration(registration const& r);
 
-/// The body of /v1/agent/check/update/<check>. The output is constant: another one would wake every watch of the service.
+/// The body of /v1/agent/check/update/<check>. The output is constant: another one would wake every watch of the
+/// service.
 [[nodiscard]] std::string write_consul_beat(health h);
 
 [[nodiscard]] inline std::string consul_check_id(registration const& r) { return "service:" + r.id; }
@@ -99,8 +101,8 @@ inline std::uint32_t consul_number(json::object const& o, std::string_view key, 
     return static_cast<std::uint32_t>(v->get_int64());
 }
 
-// The worst of the instance's own checks and those of its node; maintenance is a critical check too. A state that is not
-// known here does not count as good.
+// The worst of the instance's own checks and those of its node; maintenance is a critical check too. A state that is
+// not known here does not count as good.
 inline health consul_health(json::array const& checks)
 {
     auto worst = health::passing;

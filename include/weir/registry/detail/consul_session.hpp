@@ -87,8 +87,9 @@ private:
     std::unique_ptr<target> target_;
 };
 
-/// One conversation with a Consul agent, with a connection for each question: a watch_backend and a lease_backend. It knows the
-/// protocol and no patience: when to ask again is for the watcher and the keeper to say. Used from one strand.
+/// One conversation with a Consul agent, with a connection for each question: a watch_backend and a lease_backend. It
+/// knows the protocol and no patience: when to ask again is for the watcher and the keeper to say. Used from one
+/// strand.
 template <class Transport>
 class consul_session {
     using client = http::basic_client<asio::any_io_executor, Transport>;
@@ -164,8 +165,8 @@ private:
     {
         auto o = c.options.connection;
         o.timeout = limit;
-        // The client repeats a request that died with a kept connection. A blocking query must not be repeated: after the
-        // break its index may be one of another life of the server, which then stays silent about what it has now.
+        // The client repeats a request that died with a kept connection. A blocking query must not be repeated: after
+        // the break its index may be one of another life of the server, which then stays silent about what it has now.
         o.idle_timeout = duration::zero();
         return std::make_shared<client>(std::move(strand), std::move(o), std::move(transport));
     }

@@ -136,7 +136,8 @@ private:
                 .instances = std::move(all)};
     }
 
-    // Publishes what became of these services, with the lock released: late is harmless, a feed takes only what is newer.
+    // Publishes what became of these services, with the lock released: late is harmless, a feed takes only what is
+    // newer.
     void tell(std::unique_lock<std::mutex>& lock, std::vector<std::string> const& services)
     {
         std::vector<std::pair<std::shared_ptr<feed>, snapshot>> news;

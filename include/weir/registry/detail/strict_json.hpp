@@ -23,8 +23,8 @@ namespace weir::registry::detail {
 
 namespace json = boost::json;
 
-/// Parses a document from outside. Boost.JSON by itself takes the last of two equal keys, and turns 1e400 into infinity:
-/// both are refused here, so that nobody reads another meaning from a document than the next reader.
+/// Parses a document from outside. Boost.JSON by itself takes the last of two equal keys, and turns 1e400 into
+/// infinity: both are refused here, so that nobody reads another meaning from a document than the next reader.
 /// Refuses: what is not JSON, depth over `max_depth`, an object with one key twice, a number that a double cannot hold.
 /// Then `why` says what was wrong and where.
 [[nodiscard]] std::optional<json::value> parse_strict(std::string_view text, std::string& why,
