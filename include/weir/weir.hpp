@@ -27,6 +27,7 @@
 #include <weir/call/observe.hpp>
 #include <weir/call/pipeline.hpp>
 #include <weir/core/admission.hpp>
+#include <weir/core/atomic.hpp>
 #include <weir/core/attempt.hpp>
 #include <weir/core/bad_option.hpp>
 #include <weir/core/endpoint.hpp>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/balance/endpoint_snapshot.hpp>
+#include <weir/core/atomic.hpp>
 #include <weir/core/endpoint.hpp>
 
 #include <algorithm>
@@ -48,8 +49,8 @@ public:
 private:
     static void check(std::vector<endpoint> const& endpoints);
 
-    std::mutex writing_;
-    mutable std::mutex reading_;
+    mutex writing_;
+    mutable mutex reading_;
     std::shared_ptr<endpoint_snapshot const> current_;
 };
 

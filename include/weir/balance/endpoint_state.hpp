@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/core/time.hpp>
 
 #include <algorithm>
@@ -64,8 +65,8 @@ private:
         return std::exp(-static_cast<float>(age) * 1e6f / static_cast<float>(decay.count()));
     }
 
-    std::atomic<std::uint32_t> in_flight_{0};
-    std::atomic<std::uint64_t> latency_{0};
+    atomic<std::uint32_t> in_flight_{0};
+    atomic<std::uint64_t> latency_{0};
 };
 
 }  // namespace weir

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/balance/endpoint_snapshot.hpp>
+#include <weir/core/atomic.hpp>
 #include <weir/core/endpoint.hpp>
 #include <weir/core/outcome.hpp>
 #include <weir/core/time.hpp>
@@ -18,8 +19,8 @@ namespace detail {
 
 /// How a balancer turns outcomes into latencies.
 struct latency_rule {
-    std::atomic<duration> decay;
-    std::atomic<duration> failure_penalty;
+    atomic<duration> decay;
+    atomic<duration> failure_penalty;
 };
 
 }  // namespace detail

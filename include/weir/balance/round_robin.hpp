@@ -4,6 +4,7 @@
 #include <weir/balance/endpoint_set.hpp>
 #include <weir/balance/lease.hpp>
 #include <weir/core/admission.hpp>
+#include <weir/core/atomic.hpp>
 #include <weir/core/endpoint.hpp>
 #include <weir/core/random.hpp>
 #include <weir/core/time.hpp>
@@ -50,7 +51,7 @@ public:
 
 private:
     endpoint_set const* set_;
-    std::atomic<std::uint64_t> turn_{0};
+    atomic<std::uint64_t> turn_{0};
     std::string name_;
 };
 

@@ -6,6 +6,7 @@
 #include <weir/breaker/probes.hpp>
 #include <weir/breaker/transitions.hpp>
 #include <weir/core/admission.hpp>
+#include <weir/core/atomic.hpp>
 #include <weir/core/outcome.hpp>
 #include <weir/core/time.hpp>
 
@@ -115,13 +116,13 @@ private:
     static duration slow_after(options const& o) noexcept;
 
     // Written under the lock, read without it.
-    alignas(64) std::atomic<stamp> stamp_{make_stamp(1, circuit_state::closed)};
-    std::atomic<duration> slow_after_;
-    std::atomic<time_point> open_until_{time_point::min()};
+    alignas(64) atomic<stamp> stamp_{make_stamp(1, circuit_state::closed)};
+    atomic<duration> slow_after_;
+    atomic<time_point> open_until_{time_point::min()};
 
     detail::window_with_front window_;
 
-    mutable std::mutex mutex_;
+    mutable mutex mutex_;
     options options_;
     detail::probes probes_;
     unsigned run_ = 0;            // failures since the last success, while consecutive_failures is on
@@ -260,7 +261,7 @@ void basic_circuit_breaker<Clock>::settle(stamp s, std::uint64_t probe, outcome 
 
     bool news = false;
     {
-        std::lock_guard const lock(mutex_);
+        std::scoped_lock const lock(mutex_);
         if (current() != s) return;
         if (probe == 0) {
             window_.update(call, now);
@@ -278,7 +279,7 @@ void basic_circuit_breaker<Clock>::settle(stamp s, std::uint64_t probe, outcome 
 template <clock Clock>
 void basic_circuit_breaker<Clock>::give_back(std::uint64_t probe) noexcept
 {
-    std::lock_guard const lock(mutex_);
+    std::scoped_lock const lock(mutex_);
     probes_.give_back(probe);  // a probe of an earlier half-open period is not known any more
 }
 
@@ -344,7 +345,7 @@ template <clock Clock>
 void basic_circuit_breaker<Clock>::set_state(circuit_state to, time_point now) noexcept
 {
     {
-        std::lock_guard const lock(mutex_);
+        std::scoped_lock const lock(mutex_);
         go(to, now);
     }
     transitions_.deliver();
@@ -355,7 +356,7 @@ void basic_circuit_breaker<Clock>::reconfigure(options o, time_point now)
 {
     detail::check(o);
     {
-        std::lock_guard const lock(mutex_);
+        std::scoped_lock const lock(mutex_);
         probes_.reserve(o.half_open_probes);
         window_.reconfigure(o.window, now);  // the last thing that can throw, and the first that changes anything
         probes_.want(o.half_open_probes);
@@ -380,7 +381,7 @@ circuit_state basic_circuit_breaker<Clock>::state(time_point now) const noexcept
 template <clock Clock>
 circuit_tally basic_circuit_breaker<Clock>::tally(time_point now) const noexcept
 {
-    std::lock_guard const lock(mutex_);
+    std::scoped_lock const lock(mutex_);
     return window_.total(now);
 }
 
@@ -388,7 +389,7 @@ template <clock Clock>
 auto basic_circuit_breaker<Clock>::rate(time_point now, std::uint64_t circuit_tally::*part) const noexcept
     -> std::optional<double>
 {
-    std::lock_guard const lock(mutex_);
+    std::scoped_lock const lock(mutex_);
     auto const total = window_.total(now);
     if (total.calls < minimum()) return std::nullopt;
     return static_cast<double>(total.*part) / static_cast<double>(total.calls);

@@ -4,6 +4,7 @@
 #include <weir/breaker/count_window.hpp>
 #include <weir/breaker/tally.hpp>
 #include <weir/breaker/time_window.hpp>
+#include <weir/core/atomic.hpp>
 #include <weir/core/time.hpp>
 
 #include <atomic>
@@ -149,10 +150,10 @@ private:
 
     // Written under the lock, rarely; read by everyone. Apart from the front, which every success of a time window
     // writes.
-    alignas(64) std::atomic<std::uint64_t> unchanged_by_success_{0};  // the generation of which this is true
-    std::atomic<time_point> bucket_end_{time_point::min()};           // from then on the front must not count
-    std::atomic<bool> watched_{false};
-    alignas(64) std::atomic<std::uint64_t> front_;
+    alignas(64) atomic<std::uint64_t> unchanged_by_success_{0};  // the generation of which this is true
+    atomic<time_point> bucket_end_{time_point::min()};           // from then on the front must not count
+    atomic<bool> watched_{false};
+    alignas(64) atomic<std::uint64_t> front_;
 };
 
 }  // namespace detail

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/core/time.hpp>
 
 #include <cstdint>
@@ -54,7 +55,7 @@ public:
 
     void listen(listener f)
     {
-        std::lock_guard const lock(mutex_);
+        std::scoped_lock const lock(mutex_);
         auto longer = listeners_ ? std::make_shared<list>(*listeners_) : std::make_shared<list>();
         longer->push_back(std::move(f));
         listeners_ = std::move(longer);
@@ -63,7 +64,7 @@ public:
     /// Called under the breaker's lock, which gives the order.
     void push(circuit_transition const& t) noexcept
     {
-        std::lock_guard const lock(mutex_);
+        std::scoped_lock const lock(mutex_);
         if (!listeners_) return;
         try {
             waiting_.push_back(t);
@@ -102,7 +103,7 @@ public:
 private:
     using list = std::vector<listener>;
 
-    std::mutex mutex_;
+    mutex mutex_;
     std::shared_ptr<list const> listeners_;  // replaced, never changed: a delivery in progress keeps its own
     std::deque<circuit_transition> waiting_;
     bool delivering_ = false;

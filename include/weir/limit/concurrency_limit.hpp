@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/admission.hpp>
+#include <weir/core/atomic.hpp>
 #include <weir/core/bad_option.hpp>
 #include <weir/core/outcome.hpp>
 #include <weir/core/time.hpp>
@@ -146,13 +147,13 @@ private:
     [[nodiscard]] waiter* pop() noexcept;
     [[nodiscard]] rejection refuse(time_point now) const noexcept;
 
-    std::atomic<std::uint64_t> word_;
-    std::atomic<std::int64_t> hold_{0};
-    std::atomic<std::uint32_t> waiting_{0};  // written under the mutex
+    atomic<std::uint64_t> word_;
+    atomic<std::int64_t> hold_{0};
+    atomic<std::uint32_t> waiting_{0};  // written under the mutex
     std::uint32_t max_queue_;
     waiter* first_ = nullptr;
     waiter* last_ = nullptr;
-    std::mutex mutex_;
+    mutex mutex_;
     std::string name_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/admission.hpp>
+#include <weir/core/atomic.hpp>
 #include <weir/core/bad_option.hpp>
 #include <weir/core/time.hpp>
 #include <weir/limit/detail/gcra.hpp>
@@ -102,7 +103,7 @@ private:
     }
 
     detail::gcra word_;
-    std::atomic<duration> max_wait_;
+    atomic<duration> max_wait_;
     std::string name_;
     [[no_unique_address]] Clock clock_;
 };

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/core/bad_option.hpp>
 
 #include <algorithm>
@@ -72,10 +73,10 @@ private:
     void add(micro amount) noexcept;
 
     // Relaxed everywhere: the word is the whole truth, and no other data is published through it.
-    std::atomic<micro> held_;
-    std::atomic<micro> credit_;
-    std::atomic<micro> max_;
-    std::mutex reconfiguring_;
+    atomic<micro> held_;
+    atomic<micro> credit_;
+    atomic<micro> max_;
+    mutex reconfiguring_;
     std::string name_;
 };
 
@@ -132,7 +133,7 @@ inline double retry_budget::tokens() const noexcept
 inline void retry_budget::reconfigure(options const& o)
 {
     check(o);
-    std::lock_guard const lock(reconfiguring_);
+    std::scoped_lock const lock(reconfiguring_);
     credit_.store(to_micro(o.per_success), std::memory_order_relaxed);
     auto const max = to_micro(o.max);
     max_.store(max, std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/time.hpp>
 #include <weir/limit/detail/gcra_rate.hpp>
@@ -124,8 +125,8 @@ private:
         }
 
     private:
-        std::atomic<std::int64_t> origin_{0}, mul_{1}, shift_{0}, interval_{1}, burst_{0};
-        std::atomic<std::uint64_t> reach_{0};
+        atomic<std::int64_t> origin_{0}, mul_{1}, shift_{0}, interval_{1}, burst_{0};
+        atomic<std::uint64_t> reach_{0};
     };
 
     static std::int64_t tat(std::uint64_t word) noexcept { return static_cast<std::int64_t>(word >> 8); }
@@ -155,9 +156,9 @@ private:
     void move_to(frame const& next, time_point now) const noexcept;
 
     // Mutable, because whoever merely looks may be the one to bring the origin up to date.
-    mutable std::atomic<std::uint64_t> word_{0};
+    mutable atomic<std::uint64_t> word_{0};
     mutable shared_frame frames_[2];
-    mutable std::mutex writers_;
+    mutable mutex writers_;
 };
 
 template <gcra::purpose Why>
