@@ -37,6 +37,7 @@
 #include <weir/core/random.hpp>
 #include <weir/core/result.hpp>
 #include <weir/core/time.hpp>
+#include <weir/core/tsc_clock.hpp>
 #include <weir/limit/concurrency_limit.hpp>
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/rate.hpp>
