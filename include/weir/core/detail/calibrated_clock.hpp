@@ -5,11 +5,9 @@
 #include <weir/core/time.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -49,34 +47,31 @@ public:
     constexpr calibrated_clock() = default;
     constexpr explicit calibrated_clock(Source s) : source_(std::move(s)) {}
 
-    [[nodiscard]] time_point now(duration& seen) noexcept;
+    [[nodiscard, gnu::always_inline]] time_point now(duration& seen) noexcept;
 
     /// Whether the counter tells the time: not before there is a baseline, and not after it was found wrong.
     [[nodiscard]] bool live() const noexcept { return valid_.load(std::memory_order_relaxed) != 0; }
 
 private:
-    struct line {
-        weir::atomic<std::uint64_t> tick{0};      // of the anchor
-        weir::atomic<duration::rep> time{0};      // of the anchor
-        weir::atomic<std::uint64_t> per_tick{0};  // ns << 32; times a second of ticks it is below 2^63
-    };
     struct sample {
         std::uint64_t tick = 0;
         duration::rep time = 0;
         double blur = 0;  // ticks that passed while the reference was read
     };
 
-    time_point read_reference(duration& seen, bool suspicious) noexcept;
+    [[gnu::cold, gnu::noinline]] time_point read_reference(duration& seen, bool suspicious) noexcept;
     void check() noexcept;
     void publish(sample const& now, double per_tick) noexcept;
     void give_up() noexcept;
     [[nodiscard]] sample take() noexcept;
 
-    // What every reading loads is one cache line. A line is written while the other one is current, and each changes
-    // only after `generation_` moved on: who finds the same generation after reading as before it read one line.
+    // What every reading loads: one cache line. A line is written between two marks (`generation_`) and while it is
+    // disabled (`valid_`). Who meets that, or finds another mark after reading than before it, reads the reference.
     alignas(64) weir::atomic<std::uint64_t> generation_{0};
-    weir::atomic<std::uint64_t> valid_{0};  // ticks after the anchor; 0: there is no line
-    std::array<line, 2> lines_{};
+    weir::atomic<std::uint64_t> tick_{0};      // of the anchor
+    weir::atomic<duration::rep> time_{0};      // of the anchor
+    weir::atomic<std::uint64_t> per_tick_{0};  // ns << 32; times a second of ticks it is below 2^63
+    weir::atomic<std::uint64_t> valid_{0};     // ticks after the anchor; 0: there is no line
 
     alignas(64) weir::atomic<bool> checking_{false};            // guards what follows, and `publish`
     weir::atomic<duration::rep> due_{duration::min().count()};  // while there is no line: when to check
@@ -88,24 +83,28 @@ private:
 };
 
 template <counter_source Source>
-time_point calibrated_clock<Source>::now(duration& seen) noexcept
+inline time_point calibrated_clock<Source>::now(duration& seen) noexcept
 {
-    auto const valid = valid_.load(std::memory_order_acquire);  // with it comes the first line
-    if (valid != 0) [[likely]] {
-        // A field written for a later generation synchronises with its reader, who then sees that generation too.
-        auto const generation = generation_.load(std::memory_order_acquire);
-        auto const& l = lines_[generation % 2];
-        auto const anchor = l.time.load(std::memory_order_acquire);
-        auto const per_tick = l.per_tick.load(std::memory_order_acquire);
+    constexpr auto acquire = std::memory_order_acquire;  // plain loads on x86
+    bool const counting = valid_.load(std::memory_order_relaxed) != 0;
+    if (counting) [[likely]] {
+        // All stores are releases. Who starts before the first mark and loads anything new finds that mark at the end.
+        // Who starts between the marks and loads anything new finds the line disabled, or enabled and the second mark.
+        // Who starts after the second mark loads nothing old.
+        auto const generation = generation_.load(acquire);
+        auto const tick = tick_.load(acquire);
+        auto const time = time_.load(acquire);
+        auto const per_tick = per_tick_.load(acquire);
+        auto const valid = valid_.load(acquire);
         // Negative, because another core's counter is a little behind or it was set back, is far beyond `valid`.
-        auto const passed = source_.ticks() - l.tick.load(std::memory_order_acquire);
-        auto const told = duration(anchor + static_cast<duration::rep>((passed * per_tick) >> 32));
+        auto const passed = source_.ticks() - tick;
+        auto const told = duration(time + static_cast<duration::rep>((passed * per_tick) >> 32));
         if (passed < valid && told > seen && generation_.load(std::memory_order_relaxed) == generation) [[likely]] {
             seen = told;
             return time_point(told);
         }
     }
-    return read_reference(seen, valid != 0);
+    return read_reference(seen, counting);
 }
 
 template <counter_source Source>
@@ -162,16 +161,15 @@ void calibrated_clock<Source>::check() noexcept
 template <counter_source Source>
 void calibrated_clock<Source>::publish(sample const& now, double per_tick) noexcept
 {
-    auto const generation = generation_.load(std::memory_order_relaxed) + 1;
-    auto& l = lines_[generation % 2];
-    l.tick.store(now.tick, std::memory_order_release);
-    l.time.store(now.time, std::memory_order_release);
-    l.per_tick.store(static_cast<std::uint64_t>(std::llround(per_tick * 0x1p32)), std::memory_order_release);
-    generation_.store(generation, std::memory_order_release);
-    // Without a line nobody looks at one, so this comes last. A reader that mixes it with the other line uses either a
-    // second at most.
-    valid_.store(std::max<std::uint64_t>(1, static_cast<std::uint64_t>(period_ / per_tick)), std::memory_order_release);
-    last_ = now;
+    constexpr auto release = std::memory_order_release;
+    auto const generation = generation_.load(std::memory_order_relaxed);
+    generation_.store(generation + 1, release);
+    valid_.store(0, release);
+    tick_.store(now.tick, release);
+    time_.store(now.time, release);
+    per_tick_.store(static_cast<std::uint64_t>(std::llround(per_tick * 0x1p32)), release);
+    generation_.store(generation + 2, release);
+    valid_.store(std::max<std::uint64_t>(1, static_cast<std::uint64_t>(period_ / per_tick)), release);
 }
 
 template <counter_source Source>
