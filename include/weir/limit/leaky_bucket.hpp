@@ -78,7 +78,10 @@ public:
 
     /// Changes rate, burst and max_wait under load. The queue stays, counted in sends and not in seconds; starts
     /// already handed out stay as they are.
-    void reconfigure(options const& o) { reconfigure(o, clock_.now()); }
+    void reconfigure(options const& o)
+    {
+        word_.reconfigure(checked(o), [this] { return clock_.now(); });
+    }
     void reconfigure(options const& o, time_point now)
     {
         word_.reconfigure(checked(o), now);

@@ -65,7 +65,10 @@ public:
 
     /// Changes rate and burst under load. Permits spent and reserved stay so, counted in permits and not in seconds.
     /// A window across the change admits at most the permits of both rates and the larger burst.
-    void reconfigure(options const& o) { reconfigure(o, clock_.now()); }
+    void reconfigure(options const& o)
+    {
+        word_.reconfigure(detail::gcra_rate{o.rate, o.burst, "token_bucket_options"}, [this] { return clock_.now(); });
+    }
     void reconfigure(options const& o, time_point now)
     {
         word_.reconfigure(detail::gcra_rate{o.rate, o.burst, "token_bucket_options"}, now);

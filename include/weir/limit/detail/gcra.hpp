@@ -71,8 +71,20 @@ public:
     /// Whole permits on hand.
     [[nodiscard]] std::uint64_t available(time_point now) const noexcept;
 
-    /// A new rate and burst; permits already spent stay spent. Waits for nobody but another writer.
-    void reconfigure(gcra_rate const& next, time_point now) noexcept;
+    /// A new rate and burst; permits already spent stay spent. Waits for nobody but another writer. The debt is measured
+    /// at `now`: no admission should have been made at a later time. `now` is a time, or a function that tells it; only
+    /// the function can be asked again when an admission comes between.
+    void reconfigure(gcra_rate const& next, time_point now) noexcept
+    {
+        reconfigure(next, [now] { return now; });
+    }
+    template <class Now>
+    void reconfigure(gcra_rate const& next, Now const& now) noexcept
+    {
+        std::scoped_lock const lock{writers_};
+        auto const half = duration{static_cast<std::int64_t>(next.reach / 2)};
+        move_to({next, later(now(), -half).time_since_epoch().count()}, now);
+    }
 
 private:
     static constexpr std::uint64_t generation = 0xff;
@@ -153,7 +165,8 @@ private:
     template <purpose Why>
     [[nodiscard]] answer ask(std::uint64_t n, time_point now, duration max_wait) const noexcept;
     [[nodiscard]] bool rebase(time_point now) const noexcept;
-    void move_to(frame const& next, time_point now) const noexcept;
+    template <class Now>
+    void move_to(frame const& next, Now const& now) const noexcept;
 
     // Mutable, because whoever merely looks may be the one to bring the origin up to date.
     mutable atomic<std::uint64_t> word_{0};
@@ -213,13 +226,6 @@ inline std::uint64_t gcra::available(time_point now) const noexcept
     }
 }
 
-inline void gcra::reconfigure(gcra_rate const& next, time_point now) noexcept
-{
-    std::scoped_lock const lock{writers_};
-    auto const half = duration{static_cast<std::int64_t>(next.reach / 2)};
-    move_to({next, later(now, -half).time_since_epoch().count()}, now);
-}
-
 /// The same rate with an origin that reaches `now`. False when `now` lies before the origin, not beyond its reach.
 inline bool gcra::rebase(time_point now) const noexcept
 {
@@ -230,23 +236,26 @@ inline bool gcra::rebase(time_point now) const noexcept
     if (since <= f.rate.reach) return true;  // another thread did it
     auto const whole_ticks = (since - f.rate.reach / 2) >> f.rate.shift << f.rate.shift;
     f.origin = static_cast<std::int64_t>(static_cast<std::uint64_t>(f.origin) + whole_ticks);
-    move_to(f, now);
+    move_to(f, [now] { return now; });
     return true;
 }
 
 /// Precondition: writers_ is held.
-inline void gcra::move_to(frame const& next, time_point now) const noexcept
+template <class Now>
+void gcra::move_to(frame const& next, Now const& now) const noexcept
 {
     constexpr int128 far = int128{1} << 56;
     auto word = word_.load(std::memory_order_acquire);
     auto const old = frames_[word & 1].load();
     frames_[(word + 1) & 1].store(next);
 
-    int128 const t = now.time_since_epoch().count();
-    int128 const old_at = ((t - old.origin) * old.rate.mul) >> old.rate.shift;
     int128 const up = (int128{1} << next.rate.shift) - 1;  // rounded towards more debt, here and below
-    int128 const next_at = ((t - next.origin) * next.rate.mul + up) >> next.rate.shift;
     for (;;) {
+        // Told after the word was read: no admission in the word is later, or else a faster rate would count as earned
+        // what came before it.
+        int128 const t = now().time_since_epoch().count();
+        int128 const old_at = ((t - old.origin) * old.rate.mul) >> old.rate.shift;
+        int128 const next_at = ((t - next.origin) * next.rate.mul + up) >> next.rate.shift;
         // Negative when the bucket has long been full: kept, so that an older reading still finds it full.
         auto const owed = std::clamp(tat(word) - old_at, -far, far) * next.rate.interval;
         auto const scaled = owed / old.rate.interval + (owed % old.rate.interval > 0 ? 1 : 0);

@@ -1,0 +1,101 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include "never_over/traffic.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace never_over {
+
+/// What came of one run.
+struct verdict {
+    std::uint64_t decisions = 0;
+    std::uint64_t admitted = 0;
+    double share = 0;  ///< the worst interval, as a share of its bound
+    bool over = false;
+    std::string where;  ///< the worst interval, in words
+};
+
+/// One line of the table: a limiter, in one way of using it.
+struct row {
+    std::string name;
+    std::function<verdict(plan const&)> run;
+    unsigned most_threads = 64;
+    std::vector<quota> quotas = {};  ///< instead of the usual ones
+};
+
+inline std::string text(int128 x)
+{
+    if (x < 0) return "-" + text(-x);
+    return (x > 9 ? text(x / 10) : "") + static_cast<char>('0' + static_cast<int>(x % 10));
+}
+
+/// Every interval against earned + burst.
+inline verdict judge(history const& h, allowance const& a, std::uint64_t burst)
+{
+    verdict v;
+    v.decisions = h.decisions;
+    for (auto const& e : h.admissions) v.admitted += e.n;
+    auto const most = int128{burst} * a.permit;
+    auto const w = worst_interval(h.admissions, a);
+    v.share = w.share(most);
+    v.over = w.excess > most;
+    v.where = "in [" + std::to_string(w.from) + ", " + std::to_string(w.to) + "] ns admitted " +
+              text((w.excess + w.earned) / a.permit) + ", earned " + text(w.earned / a.permit) + " + burst " +
+              std::to_string(burst);
+    return v;
+}
+
+/// Every interval of every key.
+inline verdict judge_keys(history h, allowance const& a, std::uint64_t burst)
+{
+    std::stable_sort(h.admissions.begin(), h.admissions.end(),
+                     [](admitted const& x, admitted const& y) { return x.key < y.key; });
+    verdict all;
+    all.decisions = h.decisions;
+    for (auto first = h.admissions.begin(); first != h.admissions.end();) {
+        auto const last =
+            std::find_if(first, h.admissions.end(), [&](admitted const& e) { return e.key != first->key; });
+        auto const v = judge({{first, last}, 0}, a, burst);
+        all.admitted += v.admitted;
+        if (v.share > all.share || v.over) all.where = "key " + std::to_string(first->key) + ' ' + v.where;
+        all.share = std::max(all.share, v.share);
+        all.over |= v.over;
+        first = last;
+    }
+    return all;
+}
+
+/// At most `limit` in every window of this length.
+inline verdict judge_windows(history const& h, std::int64_t length, std::uint64_t limit)
+{
+    verdict v;
+    v.decisions = h.decisions;
+    for (auto const& e : h.admissions) v.admitted += e.n;
+    auto const most = fullest_window(h.admissions, length);
+    v.share = static_cast<double>(most) / static_cast<double>(limit);
+    v.over = most > limit;
+    v.where =
+        "a window of " + std::to_string(length) + " ns holds " + std::to_string(most) + " of " + std::to_string(limit);
+    return v;
+}
+
+/// A clock for one run, and what the limiter under test is told of it.
+struct run_time {
+    explicit run_time(plan const& p) : driven(p.uptime), clock(p.real_time ? nullptr : &driven) {}
+    std::atomic<std::int64_t> driven;
+    run_clock clock;
+};
+
+void disturb_this_thread(std::uint64_t seed);
+
+/// The rows of every room; each in a file of its own.
+void add_rate_limiters(std::vector<row>& rows);
+void add_concurrency(std::vector<row>& rows);
+
+}  // namespace never_over
