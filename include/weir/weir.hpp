@@ -30,12 +30,14 @@
 #include <weir/core/atomic.hpp>
 #include <weir/core/attempt.hpp>
 #include <weir/core/bad_option.hpp>
+#include <weir/core/coarse_clock.hpp>
 #include <weir/core/endpoint.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/gate.hpp>
 #include <weir/core/outcome.hpp>
 #include <weir/core/random.hpp>
 #include <weir/core/result.hpp>
+#include <weir/core/ticker.hpp>
 #include <weir/core/time.hpp>
 #include <weir/core/tsc_clock.hpp>
 #include <weir/limit/concurrency_limit.hpp>
