@@ -41,6 +41,7 @@
 #include <weir/core/time.hpp>
 #include <weir/core/tsc_clock.hpp>
 #include <weir/limit/concurrency_limit.hpp>
+#include <weir/limit/fixed_window.hpp>
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/rate.hpp>
 #include <weir/limit/rate_permit.hpp>
