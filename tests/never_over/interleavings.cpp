@@ -1,0 +1,83 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+//
+// Runs every scenario in every order of its steps, up to a number of preemptions. See tests/README.md.
+
+#include "never_over/scenario.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <string_view>
+
+namespace never_over {
+namespace {
+
+std::vector<unsigned> numbers(std::string const& list)
+{
+    std::vector<unsigned> v;
+    std::istringstream in{list};
+    for (std::string one; std::getline(in, one, ',');)
+        v.push_back(static_cast<unsigned>(std::strtoul(one.c_str(), {}, 10)));
+    return v;
+}
+
+int explore(int argc, char** argv)
+{
+    std::string only;
+    long bound = -1;
+    long deeper = 0;
+    weir::exploring::options o;
+    for (int i = 1; i < argc; i += 2) {
+        std::string_view const name = argv[i];
+        std::string const value = i + 1 < argc ? argv[i + 1] : "";
+        if (name == "--scenario") {
+            only = value;
+        } else if (name == "--bound") {
+            bound = std::strtol(value.c_str(), nullptr, 10);
+        } else if (name == "--deeper") {
+            deeper = std::strtol(value.c_str(), nullptr, 10);
+        } else if (name == "--replay") {
+            o.replay = numbers(value);
+        } else {
+            std::fprintf(stderr, "usage: %s [--scenario NAME] [--bound N | --deeper N] [--replay 0,1,...]\n", argv[0]);
+            return 2;
+        }
+    }
+    std::vector<scenario> all;
+    add_gcra(all);
+    add_concurrency_limit(all);
+    add_retry_budget(all);
+    add_circuit_breaker(all);
+
+    std::printf("| scenario | threads | preemptions | orders | steps | seconds | |\n|---|---|---|---|---|---|---|\n");
+    bool ok = true;
+    bool any = false;
+    for (auto const& s : all) {
+        if (s.name.find(only) == std::string::npos) continue;
+        any = true;
+        o.bound = static_cast<unsigned>(bound >= 0 ? bound : s.bound + deeper);
+        auto const start = std::chrono::steady_clock::now();
+        auto const r = s.explore(o);
+        std::chrono::duration<double> const took = std::chrono::steady_clock::now() - start;
+        std::printf("| %s | %u | %u | %llu | %llu | %.2f | %s |\n", s.name.c_str(), s.threads, r.bound,
+                    static_cast<unsigned long long>(r.runs), static_cast<unsigned long long>(r.steps), took.count(),
+                    !r.failure.empty()       ? "FAILED"
+                    : r.complete || o.replay ? "all orders"
+                                             : "not all orders");
+        if (!r.failure.empty()) {
+            std::string list;
+            for (auto const d : r.decisions) list += (list.empty() ? "" : ",") + std::to_string(d);
+            std::printf("%s: %s\nto see it: %s --scenario '%s' --bound %u --replay '%s'\n", s.name.c_str(),
+                        r.failure.c_str(), argv[0], s.name.c_str(), r.bound, list.c_str());
+            ok = false;
+        }
+        std::fflush(stdout);
+    }
+    return ok && any ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace never_over
+
+int main(int argc, char** argv) { return never_over::explore(argc, argv); }
