@@ -46,6 +46,7 @@
 #include <weir/limit/rate.hpp>
 #include <weir/limit/rate_permit.hpp>
 #include <weir/limit/sliding_window_limiter.hpp>
+#include <weir/limit/sliding_window_log.hpp>
 #include <weir/limit/token_bucket.hpp>
 #include <weir/retry/backoff.hpp>
 #include <weir/retry/retry.hpp>
