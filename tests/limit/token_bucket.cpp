@@ -666,3 +666,11 @@ TEST_CASE("token_bucket: reconfigured under load on a standing clock, not a perm
     CHECK(n > 0);
     // Each change may round a debt up by one tick, so a few permits can go missing; none is ever made.
 }
+
+#if !defined(WEIR_ATOMIC_HEADER) && defined(__x86_64__)
+TEST_CASE("token_bucket: is one cache line, and allocates nothing")
+{
+    static_assert(sizeof(token_bucket) == 64);
+    static_assert(alignof(token_bucket) == 64);
+}
+#endif

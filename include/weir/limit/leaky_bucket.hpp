@@ -5,6 +5,8 @@
 #include <weir/core/atomic.hpp>
 #include <weir/core/bad_option.hpp>
 #include <weir/core/time.hpp>
+#include <weir/core/tsc_clock.hpp>
+#include <weir/limit/detail/gate_name.hpp>
 #include <weir/limit/detail/gcra.hpp>
 #include <weir/limit/rate.hpp>
 #include <weir/limit/rate_permit.hpp>
@@ -13,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace weir {
@@ -20,7 +23,7 @@ namespace weir {
 struct leaky_bucket_options {
     weir::rate rate = per_second(100);                   ///< how fast it leaks; one per 365 days to 1e9 per second
     duration max_wait = std::chrono::milliseconds{500};  ///< the longest wait it hands out. 0: a meter, nobody waits
-    std::uint64_t burst = 1;                             ///< sends that may follow one another without a gap; 1 to 1e9
+    std::uint64_t burst = 1;                             ///< sends that may follow without a gap: 1 + slack; 1 to 1e9
     std::string name = "leaky_bucket";                   ///< the gate name in refusals; fixed at construction
 };
 
@@ -28,6 +31,10 @@ struct leaky_bucket_options {
 /// who would have to wait longer than `max_wait` is refused. It is the word of the token bucket read the other way:
 /// what is debt there is the queue here. No timer and no memory per waiter; waiting until `start_at()` is up to the
 /// caller.
+///
+/// `burst` is the slack: unused turns do not get lost, up to burst - 1 of them, and who comes late after a pause may
+/// catch up by as many sends without a gap. 1: never closer than the rate. (The slack of uber-go/ratelimit, 10 by
+/// default there, is a burst of 11.)
 ///
 /// Starts are spaced by the exact rate, each rounded up to a nanosecond; sends <= rate * t + burst in every window t.
 ///
@@ -37,14 +44,14 @@ struct leaky_bucket_options {
 /// Threads: everything, from any thread, except moving; move it only before first use.
 /// Cost:    one load and one compare-exchange to admit, loads only to refuse; never allocates.
 /// Seen in: examples/02_leaky_bucket.cpp
-template <clock Clock = steady_clock>
-class basic_leaky_bucket {
+template <clock Clock = tsc_clock>
+class alignas(64) basic_leaky_bucket {
 public:
     using options = leaky_bucket_options;
     using token = rate_permit;
 
-    explicit basic_leaky_bucket(options o = {}, Clock clock = {})
-        : word_(checked(o)), max_wait_(o.max_wait), name_(std::move(o.name)), clock_(std::move(clock))
+    explicit basic_leaky_bucket(options const& o = {}, Clock clock = {})
+        : word_(checked(o)), max_wait_(o.max_wait), name_(o.name), clock_(std::move(clock))
     {
     }
     basic_leaky_bucket(basic_leaky_bucket&& other) noexcept
@@ -69,7 +76,7 @@ public:
     {
         auto const a = word_.reserve(n, now, max_wait);
         if (a.admitted) return token{word_, a};
-        return rejection{a.why, a.at, name_};
+        return rejection{a.why, a.at, name()};
     }
 
     /// As a meter: true, and counted, when it may be sent at once.
@@ -88,13 +95,21 @@ public:
         max_wait_.store(o.max_wait, std::memory_order_relaxed);
     }
 
+    /// Empty from now on: the slack is used up, and the next send starts one interval from now at the earliest.
+    void drain() noexcept { drain(clock_.now()); }
+    void drain(time_point now) noexcept { word_.drain(now); }
+
+    /// Sends that may start at once, one after the other.
+    [[nodiscard]] std::uint64_t available() const noexcept { return available(clock_.now()); }
+    [[nodiscard]] std::uint64_t available(time_point now) const noexcept { return word_.available(now); }
+
     /// How long a send admitted now would wait, whatever max_wait says.
     [[nodiscard]] duration wait(time_point now) const noexcept
     {
         return std::max(between(now, word_.look(1, now, duration::max()).at), duration::zero());
     }
 
-    [[nodiscard]] std::string const& name() const noexcept { return name_; }
+    [[nodiscard]] std::string_view name() const noexcept { return name_.view(); }
 
 private:
     static detail::gcra_rate checked(options const& o)
@@ -107,11 +122,11 @@ private:
 
     detail::gcra word_;
     atomic<duration> max_wait_;
-    std::string name_;
+    detail::gate_name<"leaky_bucket"> name_;
     [[no_unique_address]] Clock clock_;
 };
 
-/// The leaky bucket on the steady clock.
+/// The leaky bucket on the processor's clock.
 using leaky_bucket = basic_leaky_bucket<>;
 
 }  // namespace weir

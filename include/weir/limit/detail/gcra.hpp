@@ -4,6 +4,7 @@
 #include <weir/core/atomic.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/time.hpp>
+#include <weir/limit/detail/byte_lock.hpp>
 #include <weir/limit/detail/gcra_rate.hpp>
 
 #include <algorithm>
@@ -20,14 +21,17 @@ namespace weir::detail {
 /// the compare-exchanges every admission adds n*T, and TAT stays within burst*T of the clock; hence
 /// admitted <= rate * t + burst in every window t, however many threads ask. Refusing only reads.
 ///
-///     word = TAT in ticks since an origin (56 bits) | generation (8 bits)
+///     word = TAT in ticks since an origin (56 bits) | lending (1) | generation (7)
 ///
 /// Bit 0 of the generation says in which of two frames (rate and origin) the TAT is counted. A writer fills the idle
 /// frame, then moves the word over in one compare-exchange that keeps the debt in permits. A reader whose frame was
 /// replaced meanwhile fails its own compare-exchange, or sees the new generation before it says no; to be fooled it
-/// would have to sleep through exactly 256 changes that end in the very same TAT. The same move brings the origin up to
+/// would have to sleep through exactly 128 changes that end in the very same TAT. The same move brings the origin up to
 /// date when its 55 bits of clock have run out, so no idle time is too long.
-class alignas(64) gcra {
+///
+/// While `lending` is set, permits may also be outside, paid for and not yet used, at most `aside` of them: the word
+/// then holds burst - aside at most, and both together never more than the burst (detail/leased_gcra.hpp).
+class gcra {
 public:
     struct answer {
         bool admitted = false;
@@ -36,10 +40,14 @@ public:
         std::uint64_t before = 0, after = 0;  ///< the word around our admission
     };
 
-    explicit gcra(gcra_rate const& r) noexcept { frames_[0].store({r, std::numeric_limits<std::int64_t>::min()}); }
-    gcra(gcra&& other) noexcept : word_(other.word_.load())
+    /// `parts`: how many lease at most rate.lease permits each.
+    explicit gcra(gcra_rate const& r, std::uint16_t parts = 1) noexcept : parts_(parts)
     {
-        for (int i : {0, 1}) frames_[i].store(other.frames_[i].load());
+        for (auto i : {0u, 1u}) store(i, {r, std::numeric_limits<std::int64_t>::min()});
+    }
+    gcra(gcra&& other) noexcept : word_(other.word_.load()), parts_(other.parts_)
+    {
+        for (auto i : {0u, 1u}) store(i, other.load(i));
     }
 
     /// Takes n permits now, or says no.
@@ -54,10 +62,10 @@ public:
         return n == 0 ? answer{true, {}, now} : ask<purpose::reserve>(n, now, max_wait);
     }
 
-    /// What `reserve` would answer now. Takes nothing.
-    [[nodiscard]] answer look(std::uint64_t n, time_point now, duration max_wait) const noexcept
+    /// What `reserve` would answer now if `back` permits from outside came back. Takes nothing.
+    [[nodiscard]] answer look(std::uint64_t n, time_point now, duration max_wait, std::int64_t back = 0) const noexcept
     {
-        return n == 0 ? answer{true, {}, now} : ask<purpose::look>(n, now, max_wait);
+        return n == 0 ? answer{true, {}, now} : ask<purpose::look>(n, now, max_wait, back);
     }
 
     /// Undoes the admission that turned `before` into `after`, unless something was admitted behind it: the word goes
@@ -68,45 +76,71 @@ public:
         return before != after && word_.compare_exchange_strong(after, before, std::memory_order_acq_rel);
     }
 
-    /// Whole permits on hand.
+    /// Whole permits on hand, without those outside.
     [[nodiscard]] std::uint64_t available(time_point now) const noexcept;
 
-    /// A new rate and burst; permits already spent stay spent. Waits for nobody but another writer. The debt is measured
-    /// at `now`: no admission should have been made at a later time. `now` is a time, or a function that tells it; only
-    /// the function can be asked again when an admission comes between.
-    void reconfigure(gcra_rate const& next, time_point now) noexcept
+    /// A new rate and burst; permits already spent stay spent. Waits for nobody but another writer.
+    /// Precondition: not lending.
+    void reconfigure(gcra_rate const& next, time_point now) noexcept;
+
+    /// Spends all that is on hand. Precondition: not lending.
+    void drain(time_point now) noexcept;
+
+protected:
+    static constexpr std::uint64_t generation = 0x7f;
+    static constexpr std::uint64_t lending = 0x80;
+
+    enum class verdict { refused, taken, plenty };
+
+    /// As `take`; with `plenty` it has taken nothing, because a good part of a lease is on hand too.
+    [[nodiscard]] verdict take_unless_plenty(std::uint64_t n, time_point now) noexcept
     {
-        reconfigure(next, [now] { return now; });
+        auto const a = ask<purpose::spend_if_scarce>(n, now, duration::zero());
+        return a.admitted ? verdict::taken : a.why == errc{} ? verdict::plenty : verdict::refused;
     }
-    template <class Now>
-    void reconfigure(gcra_rate const& next, Now const& now) noexcept
-    {
-        std::scoped_lock const lock{writers_};
-        auto const half = duration{static_cast<std::int64_t>(next.reach / 2)};
-        move_to({next, later(now(), -half).time_since_epoch().count()}, now);
-    }
+
+    /// Takes n permits and up to `most` for use outside, the wish halved until it fits. Lends from now on.
+    struct loan {
+        bool admitted = false;
+        std::int64_t extra = 0;
+    };
+    [[nodiscard]] loan lend(std::uint64_t n, std::int64_t most, time_point now) noexcept;
+
+    /// `back` permits come back from outside, all others are spent, and the word holds the whole burst again. They
+    /// cannot be too many: the room for them was set aside.
+    void end_lending(std::int64_t back, time_point now) noexcept;
+
+    [[nodiscard]] bool is_lending() const noexcept { return word_.load(std::memory_order_acquire) & lending; }
+    [[nodiscard]] gcra_rate rate_now() const noexcept;
 
 private:
-    static constexpr std::uint64_t generation = 0xff;
-
     struct frame {
         gcra_rate rate;
         std::int64_t origin;
 
         // Arithmetic wraps: a frame read while it is being replaced may be a mixture; what comes of it is discarded.
-        [[nodiscard]] std::uint64_t since_origin(time_point now) const noexcept
-        {
-            return static_cast<std::uint64_t>(now.time_since_epoch().count()) - static_cast<std::uint64_t>(origin);
-        }
+
+        /// So many nanoseconds in ticks; `span` when there are more.
         [[nodiscard]] std::int64_t ticks(std::uint64_t ns) const noexcept
         {
-            return static_cast<std::int64_t>((ns * static_cast<std::uint64_t>(rate.mul)) >> rate.shift);
+            std::uint64_t all = 0;
+            bool const over = __builtin_mul_overflow(ns, static_cast<std::uint64_t>(rate.mul), &all);
+            if (over || ns > std::uint64_t{INT64_MAX}) [[unlikely]]
+                return gcra_rate::span;
+            return static_cast<std::int64_t>(std::min(all >> rate.shift, std::uint64_t{gcra_rate::span}));
+        }
+        /// `now`; `span` when it is beyond the reach of the origin or before it.
+        [[nodiscard]] std::int64_t at(time_point now) const noexcept
+        {
+            return ticks(static_cast<std::uint64_t>(now.time_since_epoch().count()) -
+                         static_cast<std::uint64_t>(origin));
         }
         [[nodiscard]] std::int64_t cost(std::uint64_t n) const noexcept
         {
             return static_cast<std::int64_t>(n * static_cast<std::uint64_t>(rate.interval));
         }
-        [[nodiscard]] std::int64_t full() const noexcept { return cost(static_cast<std::uint64_t>(rate.burst)); }
+        [[nodiscard]] std::int64_t cost(std::int64_t n) const noexcept { return cost(static_cast<std::uint64_t>(n)); }
+        [[nodiscard]] std::int64_t full() const noexcept { return cost(rate.burst); }
 
         /// The first instant at which so many ticks have passed since the origin.
         [[nodiscard]] time_point instant(std::int64_t ticks) const noexcept
@@ -117,30 +151,6 @@ private:
         }
     };
 
-    /// A frame in shared memory. Release and acquire on every number: who meets one of a later frame, and then looks at
-    /// the word, also meets its later generation.
-    class shared_frame {
-    public:
-        void store(frame const& f) noexcept
-        {
-            auto const put = [](auto& to, auto value) { to.store(value, std::memory_order_release); };
-            put(mul_, f.rate.mul), put(shift_, f.rate.shift), put(interval_, f.rate.interval);
-            put(burst_, f.rate.burst), put(reach_, f.rate.reach), put(origin_, f.origin);
-        }
-        [[nodiscard]] frame load() const noexcept
-        {
-            auto const get = [](auto const& from) { return from.load(std::memory_order_acquire); };
-            frame f;
-            f.rate.mul = get(mul_), f.rate.shift = get(shift_), f.rate.interval = get(interval_);
-            f.rate.burst = get(burst_), f.rate.reach = get(reach_), f.origin = get(origin_);
-            return f;
-        }
-
-    private:
-        atomic<std::int64_t> origin_{0}, mul_{1}, shift_{0}, interval_{1}, burst_{0};
-        atomic<std::uint64_t> reach_{0};
-    };
-
     static std::int64_t tat(std::uint64_t word) noexcept { return static_cast<std::int64_t>(word >> 8); }
     static std::int64_t add(std::int64_t a, std::int64_t b) noexcept
     {
@@ -148,7 +158,12 @@ private:
     }
     static std::int64_t debt(std::uint64_t word, std::int64_t at) noexcept
     {
-        return std::max<std::int64_t>(static_cast<std::int64_t>((word >> 8) - static_cast<std::uint64_t>(at)), 0);
+        return std::max<std::int64_t>(tat(word) - at, 0);
+    }
+    /// Ticks that the word must leave free, for permits outside; `back` of them are there again.
+    [[nodiscard]] std::int64_t aside(std::uint64_t word, frame const& f, std::int64_t back = 0) const noexcept
+    {
+        return word & lending ? f.cost(f.rate.lease * parts_ - back) : 0;
     }
 
     /// True, and `word` renewed, when the frame that belonged to `word` is no longer in force.
@@ -160,109 +175,239 @@ private:
         return true;
     }
 
-    enum class purpose { spend, reserve, look };  // spend: only yes or no matters, so the times are not worked out
+    enum class purpose { spend, spend_if_scarce, reserve, look };  // the first two do not ask for the times
 
     template <purpose Why>
-    [[nodiscard]] answer ask(std::uint64_t n, time_point now, duration max_wait) const noexcept;
-    [[nodiscard]] bool rebase(time_point now) const noexcept;
-    template <class Now>
-    void move_to(frame const& next, Now const& now) const noexcept;
+    [[nodiscard]] answer ask(std::uint64_t n, time_point now, duration max_wait, std::int64_t back = 0) const noexcept;
 
+    template <class Next>
+    void change(time_point now, Next next) noexcept;
+    [[nodiscard]] bool rebase(time_point now) const noexcept;
+    void move_to(frame next, time_point now) const noexcept;
+
+    // A frame in shared memory is 20 bytes, so that a bucket is one cache line. The origin counts units of about a
+    // second from the beginning of time; two of its 34 bits are with the scale.
+    static constexpr std::int64_t unit = std::int64_t{1} << 30;
+
+    void store(std::uint64_t index, frame const& f) const noexcept;
+    [[nodiscard]] frame load(std::uint64_t index) const noexcept;  // of the word whose bit 0 is the index
     // Mutable, because whoever merely looks may be the one to bring the origin up to date.
     mutable atomic<std::uint64_t> word_{0};
-    mutable shared_frame frames_[2];
-    mutable mutex writers_;
+    mutable atomic<std::uint64_t> pace_[2];    // interval (55) | lease (9)
+    mutable atomic<std::uint32_t> origin_[2];  // low 32 bits
+    mutable atomic<std::uint32_t> scale_[2];   // mul - 1 (24) | origin (2) | shift (6)
+    mutable atomic<std::uint32_t> burst_[2];
+    std::uint16_t parts_;
+    mutable byte_lock writers_;
 };
 
+// Bodies
+
 template <gcra::purpose Why>
-gcra::answer gcra::ask(std::uint64_t n, time_point now, duration max_wait) const noexcept
+gcra::answer gcra::ask(std::uint64_t n, time_point now, duration max_wait, std::int64_t back) const noexcept
 {
+    constexpr bool timed = Why == purpose::reserve || Why == purpose::look;
     for (auto word = word_.load(std::memory_order_acquire);;) {
-        auto const f = frames_[word & 1].load();
-        auto const since = f.since_origin(now);
-        if (since > f.rate.reach) [[unlikely]] {
+        auto const f = load(word);
+        auto const at = f.at(now);
+        if (at >= gcra_rate::span) [[unlikely]] {
             bool const ahead = rebase(now);
             if (replaced(word) || ahead) continue;
             return {false, errc::rate_limited, time_point{duration{f.origin}}};  // the clock went back that far
         }
-        auto const at = f.ticks(since);
         auto const total = add(debt(word, at), f.cost(n));
         auto limit = f.full();
-        if constexpr (Why != purpose::spend) {
+        if constexpr (timed) {
             auto const wait = static_cast<std::uint64_t>(std::max(max_wait, duration::zero()).count());
-            limit = std::min(add(limit, f.ticks(std::min(wait, f.rate.reach))), gcra_rate::span - 1);
+            limit = std::min(add(limit, f.ticks(wait)), gcra_rate::span - 1);
         }
+        auto const outside = aside(word, f, back);
+        limit -= outside;
         bool const possible = n <= static_cast<std::uint64_t>(f.rate.burst);
         if (!possible || total > limit) {
             if (replaced(word)) continue;
-            if constexpr (Why == purpose::spend) return {};
+            if constexpr (!timed) return {};
             if (!possible) return {false, errc::exceeds_burst, never};
             return {false, errc::rate_limited, f.instant(at + (total - limit))};
         }
+        if constexpr (Why == purpose::spend_if_scarce) {
+            auto const worth = std::max<std::int64_t>(f.rate.lease / 4, 2);
+            bool const lease = f.rate.lease > 0 && n <= static_cast<std::uint64_t>(f.rate.lease);
+            if (lease && add(total, f.cost(worth)) <= limit) return {false, errc{}};
+        }
         auto const before = word;
-        auto const after = static_cast<std::uint64_t>(add(at, total)) << 8 | (word & generation);
+        auto const after = static_cast<std::uint64_t>(add(at, total)) << 8 | (word & (generation | lending));
         if constexpr (Why == purpose::look) {
             if (replaced(word)) continue;
         } else {
             if (!word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire))
                 continue;
         }
-        if constexpr (Why == purpose::spend) return {true};
-        return {true, {}, total > f.full() ? f.instant(at + total - f.full()) : now, before, after};
+        if constexpr (!timed) return {true};
+        auto const full = f.full() - outside;
+        return {true, {}, total > full ? f.instant(at + total - full) : now, before, after};
     }
+}
+
+inline gcra::loan gcra::lend(std::uint64_t n, std::int64_t most, time_point now) noexcept
+{
+    for (auto word = word_.load(std::memory_order_acquire);;) {
+        auto const f = load(word);
+        auto const at = f.at(now);
+        if (at >= gcra_rate::span) [[unlikely]] {
+            bool const ahead = rebase(now);
+            if (replaced(word) || ahead) continue;
+            return {};
+        }
+        auto const room = f.full() - aside(word, f) - debt(word, at) - f.cost(n);
+        if (n > static_cast<std::uint64_t>(f.rate.burst) || room < 0) {
+            if (replaced(word)) continue;
+            return {};
+        }
+        auto extra = most;
+        while (f.cost(extra) > room) extra >>= 1;
+        auto total = debt(word, at) + f.cost(n) + f.cost(extra);
+        // What the word counts as on hand is from now on less by what is set aside; more than that it cannot hold.
+        auto const flag = extra > 0 ? lending : word & lending;
+        total = std::max<std::int64_t>(total - aside(flag & ~word, f), 0);
+        auto const after = static_cast<std::uint64_t>(at + total) << 8 | flag | (word & generation);
+        if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire))
+            return {true, extra};
+    }
+}
+
+/// Replaces the word by next(frame, now in ticks, word).
+template <class Next>
+void gcra::change(time_point now, Next next) noexcept
+{
+    for (auto word = word_.load(std::memory_order_acquire);;) {
+        auto const f = load(word);
+        auto at = f.at(now);
+        if (at >= gcra_rate::span) [[unlikely]] {
+            bool const ahead = rebase(now);
+            if (replaced(word) || ahead) continue;
+            at = 0;  // the clock went back beyond the origin
+        }
+        auto const after = next(f, at, word);
+        if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire)) return;
+    }
+}
+
+inline void gcra::end_lending(std::int64_t back, time_point now) noexcept
+{
+    change(now, [&](frame const& f, std::int64_t at, std::uint64_t word) {
+        auto const moved = word & lending ? std::max(tat(word), at) + aside(word, f, back) : tat(word);
+        return static_cast<std::uint64_t>(moved) << 8 | (word & generation);
+    });
+}
+
+inline void gcra::drain(time_point now) noexcept
+{
+    change(now, [](frame const& f, std::int64_t at, std::uint64_t word) {
+        auto const moved = std::max(tat(word), at + f.full());
+        return static_cast<std::uint64_t>(moved) << 8 | (word & (generation | lending));
+    });
 }
 
 inline std::uint64_t gcra::available(time_point now) const noexcept
 {
     for (auto word = word_.load(std::memory_order_acquire);;) {
-        auto const f = frames_[word & 1].load();
-        auto const since = f.since_origin(now);
-        bool const in_reach = since <= f.rate.reach;
+        auto const f = load(word);
+        auto const at = f.at(now);
+        bool const in_reach = at < gcra_rate::span;
         bool const ahead = !in_reach && rebase(now);
         if (replaced(word) || ahead) continue;
         if (!in_reach) return 0;
-        auto const left = f.full() - debt(word, f.ticks(since));
+        auto const left = f.full() - aside(word, f) - debt(word, at);
         return left > 0 ? static_cast<std::uint64_t>(left / f.rate.interval) : 0;
     }
+}
+
+inline gcra_rate gcra::rate_now() const noexcept
+{
+    for (auto word = word_.load(std::memory_order_acquire);;) {
+        auto const f = load(word);
+        if (!replaced(word)) return f.rate;
+    }
+}
+
+inline void gcra::reconfigure(gcra_rate const& next, time_point now) noexcept
+{
+    std::scoped_lock const lock{writers_};
+    auto const half = duration{static_cast<std::int64_t>(next.reach() / 2)};
+    move_to({next, later(now, -half).time_since_epoch().count()}, now);
 }
 
 /// The same rate with an origin that reaches `now`. False when `now` lies before the origin, not beyond its reach.
 inline bool gcra::rebase(time_point now) const noexcept
 {
     std::scoped_lock const lock{writers_};
-    auto f = frames_[word_.load(std::memory_order_acquire) & 1].load();
-    if (now.time_since_epoch().count() < f.origin) return false;
-    auto const since = f.since_origin(now);
-    if (since <= f.rate.reach) return true;  // another thread did it
-    auto const whole_ticks = (since - f.rate.reach / 2) >> f.rate.shift << f.rate.shift;
-    f.origin = static_cast<std::int64_t>(static_cast<std::uint64_t>(f.origin) + whole_ticks);
-    move_to(f, [now] { return now; });
+    auto f = load(word_.load(std::memory_order_acquire));
+    auto const t = now.time_since_epoch().count();
+    if (t < f.origin) return false;
+    if (f.at(now) < gcra_rate::span) return true;  // another thread did it
+    auto const since = static_cast<std::uint64_t>(t) - static_cast<std::uint64_t>(f.origin);
+    auto const step = std::max(unit, std::int64_t{1} << f.rate.shift);  // whole ticks, so nothing is rounded
+    auto const ahead = (since - f.rate.reach() / 2) & ~static_cast<std::uint64_t>(step - 1);
+    f.origin = static_cast<std::int64_t>(static_cast<std::uint64_t>(f.origin) + ahead);
+    move_to(f, now);
     return true;
 }
 
 /// Precondition: writers_ is held.
-template <class Now>
-void gcra::move_to(frame const& next, Now const& now) const noexcept
+inline void gcra::move_to(frame next, time_point now) const noexcept
 {
     constexpr int128 far = int128{1} << 56;
     auto word = word_.load(std::memory_order_acquire);
-    auto const old = frames_[word & 1].load();
-    frames_[(word + 1) & 1].store(next);
+    auto const old = load(word);
+    store((word + 1) & 1, next);
+    next.origin = load(word + 1).origin;  // rounded down to its unit
 
+    int128 const t = now.time_since_epoch().count();
+    int128 const old_at = ((t - old.origin) * old.rate.mul) >> old.rate.shift;
     int128 const up = (int128{1} << next.rate.shift) - 1;  // rounded towards more debt, here and below
+    int128 const next_at = ((t - next.origin) * next.rate.mul + up) >> next.rate.shift;
     for (;;) {
-        // Told after the word was read: no admission in the word is later, or else a faster rate would count as earned
-        // what came before it.
-        int128 const t = now().time_since_epoch().count();
-        int128 const old_at = ((t - old.origin) * old.rate.mul) >> old.rate.shift;
-        int128 const next_at = ((t - next.origin) * next.rate.mul + up) >> next.rate.shift;
         // Negative when the bucket has long been full: kept, so that an older reading still finds it full.
         auto const owed = std::clamp(tat(word) - old_at, -far, far) * next.rate.interval;
         auto const scaled = owed / old.rate.interval + (owed % old.rate.interval > 0 ? 1 : 0);
         auto const moved = static_cast<std::uint64_t>(std::clamp(next_at + scaled, int128{0}, far - 1));
-        auto const after = moved << 8 | ((word + 1) & generation);
+        auto const after = moved << 8 | (word & lending) | ((word + 1) & generation);
         if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire)) return;
     }
+}
+
+/// Release and acquire on every number: who meets one of a later frame, and then looks at the word, also meets its
+/// later generation.
+inline void gcra::store(std::uint64_t index, frame const& f) const noexcept
+{
+    auto const i = index & 1;
+    auto const first = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::min());
+    auto const units = (static_cast<std::uint64_t>(f.origin) - first) / unit;
+    auto const pace = static_cast<std::uint64_t>(f.rate.interval) << 9 | static_cast<std::uint64_t>(f.rate.lease);
+    auto const scale =
+        static_cast<std::uint64_t>(f.rate.mul - 1) << 8 | units >> 32 << 6 | static_cast<std::uint64_t>(f.rate.shift);
+    pace_[i].store(pace, std::memory_order_release);
+    scale_[i].store(static_cast<std::uint32_t>(scale), std::memory_order_release);
+    origin_[i].store(static_cast<std::uint32_t>(units), std::memory_order_release);
+    burst_[i].store(static_cast<std::uint32_t>(f.rate.burst), std::memory_order_release);
+}
+
+inline gcra::frame gcra::load(std::uint64_t index) const noexcept
+{
+    auto const i = index & 1;
+    auto const pace = pace_[i].load(std::memory_order_acquire);
+    auto const scale = scale_[i].load(std::memory_order_acquire);
+    auto const units = std::uint64_t{scale >> 6 & 3} << 32 | origin_[i].load(std::memory_order_acquire);
+    auto const first = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::min());
+    frame f;
+    f.rate.interval = static_cast<std::int64_t>(pace >> 9);
+    f.rate.lease = static_cast<std::int64_t>(pace & 0x1ff);
+    f.rate.mul = (scale >> 8) + 1;
+    f.rate.shift = scale & 63;
+    f.rate.burst = burst_[i].load(std::memory_order_acquire);
+    f.origin = static_cast<std::int64_t>(first + units * unit);
+    return f;
 }
 
 }  // namespace weir::detail

@@ -28,12 +28,14 @@ __extension__ using int128 = __int128;
 struct gcra_rate {
     static constexpr std::int64_t span = std::int64_t{1} << 55;  ///< reach of one origin; most debt
     static constexpr std::int64_t max_burst = 1'000'000'000;
+    static constexpr std::int64_t max_mul = 1 << 24;
+    static constexpr std::int64_t max_lease = 511;
 
     std::int64_t mul = 1;  ///< ticks = (nanoseconds * mul) >> shift; one of the two is neutral
     std::int64_t shift = 0;
     std::int64_t interval = 1;  ///< ticks per permit
     std::int64_t burst = 0;     ///< permits; burst * interval <= span / 2
-    std::uint64_t reach = 0;    ///< `span` in nanoseconds
+    std::int64_t lease = 0;     ///< permits that may be paid for ahead, see detail/leased_gcra.hpp; 0 or at least 2
 
     gcra_rate() = default;
     gcra_rate(rate r, std::uint64_t burst_permits, std::string const& who)
@@ -47,7 +49,22 @@ struct gcra_rate {
             bad_option(who + ".burst", "at most " + std::to_string(max_burst), burst_permits);
         burst = static_cast<std::int64_t>(burst_permits);
         choose_tick(static_cast<std::int64_t>(r.permits), per);
-        reach = static_cast<std::uint64_t>(shift > 8 ? INT64_MAX : (span / mul) << shift);
+    }
+
+    /// `span` in nanoseconds.
+    [[nodiscard]] std::uint64_t reach() const noexcept
+    {
+        return static_cast<std::uint64_t>(shift > 8 ? INT64_MAX : (span / mul) << shift);
+    }
+
+    /// The same with leases: what comes back in `length`, at most `most` permits. Less than two are not worth it.
+    [[nodiscard]] gcra_rate leasing(duration length, std::int64_t most) const noexcept
+    {
+        auto const earned = ((static_cast<int128>(length.count()) * mul) >> shift) / interval;
+        auto leased = *this;
+        leased.lease = static_cast<std::int64_t>(std::min({earned, int128{most}, int128{max_lease}}));
+        if (leased.lease < 2) leased.lease = 0;
+        return leased;
     }
 
 private:
@@ -57,7 +74,7 @@ private:
         auto const divisor = std::gcd(permits, per);
         mul = permits / divisor;
         interval = per / divisor;
-        if (mul <= 1 << 24 && interval <= room) return;
+        if (mul <= max_mul && interval <= room) return;
 
         // How many ticks of 2^-m nanoseconds one permit takes, rounded up.
         auto const ticks = [&](int m) {
