@@ -28,16 +28,11 @@ class allowance {
 public:
     explicit allowance(weir::rate r) : permit(r.per.count()), flips_{{INT64_MIN / 2, 0, as_parts(r)}} {}
 
-    /// From some instant of [from, to] on the rate is `r`, of the same `per`: the faster of the two counts in between.
-    void flip(std::int64_t from, std::int64_t to, weir::rate r)
+    /// From `t` on the rate is `r`, of the same `per`.
+    void change(std::int64_t t, weir::rate r)
     {
-        auto const next = as_parts(r);
-        auto const last = flips_.back().parts;
-        if (next > last) {
-            add(from, next);
-        } else {
-            add(to, next);
-        }
+        t = std::max(t, flips_.back().at);
+        flips_.push_back({t, at(t), as_parts(r)});
     }
 
     [[nodiscard]] int128 at(std::int64_t t) const
@@ -45,28 +40,49 @@ public:
         auto const* f = &flips_.back();
         if (flips_.size() > 1)
             f = &*std::prev(std::upper_bound(flips_.begin(), flips_.end(), t,
-                                             [](std::int64_t at, change const& c) { return at < c.at; }));
+                                             [](std::int64_t when, since const& c) { return when < c.at; }));
         return f->sum + int128{t - f->at} * f->parts;
     }
 
     std::int64_t permit;
 
 private:
-    struct change {
+    struct since {
         std::int64_t at;
         int128 sum;
         std::int64_t parts;
     };
 
     static std::int64_t as_parts(weir::rate r) { return static_cast<std::int64_t>(r.permits); }
-    void add(std::int64_t t, std::int64_t parts)
-    {
-        t = std::max(t, flips_.back().at);
-        flips_.push_back({t, at(t), parts});
-    }
 
-    std::vector<change> flips_;
+    std::vector<since> flips_;
 };
+
+/// The rate became `to_rate` at some instant of [from, to].
+struct flip {
+    std::int64_t from;
+    std::int64_t to;
+    weir::rate to_rate;
+};
+
+/// Where it is not known which of two rates was in force, the faster counts. That begins with the first caller who was
+/// told a time before the change and was admitted after it: its own time is judged by the new rate.
+inline allowance with_flips(weir::rate first, std::vector<flip> const& flips, std::vector<admitted> const& events)
+{
+    allowance a{first};
+    auto before = first;
+    for (auto const& f : flips) {
+        auto t = f.to;
+        if (f.to_rate.permits > before.permits) {
+            t = f.from;
+            for (auto const& e : events)
+                if (e.to >= f.from) t = std::min(t, e.from);
+        }
+        a.change(t, f.to_rate);
+        before = f.to_rate;
+    }
+    return a;
+}
 
 /// The interval with the largest `admitted - earned`: no limiter with this burst has been over when that is at most the
 /// burst, and then the same is true of every other interval.

@@ -47,9 +47,8 @@ TEST_CASE("history: the worst interval is the worst of all intervals")
         allowance a{{1 + g() % 5, 7ns}};
         std::int64_t t = 0;
         for (auto flips = g() % 4; flips != 0; --flips) {
-            auto const from = t + static_cast<std::int64_t>(g() % 20);
-            t = from + static_cast<std::int64_t>(g() % 3);
-            a.flip(from, t, {1 + g() % 9, 7ns});
+            t += static_cast<std::int64_t>(g() % 20);
+            a.change(t, {1 + g() % 9, 7ns});
         }
         int128 most = 0;
         for (auto const& x : h)
@@ -77,10 +76,15 @@ TEST_CASE("history: the fullest window is the fullest of all windows")
 
 TEST_CASE("history: between the two instants of a flip the faster rate counts")
 {
-    allowance a{{2, 1s}};
-    a.flip(10, 20, {5, 1s});  // faster from 10
-    a.flip(30, 40, {1, 1s});  // slower from 40
+    auto const a = with_flips({2, 1s}, {{10, 20, {5, 1s}}, {30, 40, {1, 1s}}}, {});
     CHECK(a.at(10) - a.at(0) == 20);
     CHECK(a.at(40) - a.at(10) == 150);
     CHECK(a.at(50) - a.at(40) == 10);
+}
+
+TEST_CASE("history: a faster rate counts from the time of the first caller that was held up across the flip")
+{
+    auto const a = with_flips({2, 1s}, {{10, 20, {5, 1s}}}, {{1, 9, 1}, {4, 15, 1}, {7, 30, 1}});
+    CHECK(a.at(4) - a.at(0) == 8);
+    CHECK(a.at(10) - a.at(4) == 30);
 }

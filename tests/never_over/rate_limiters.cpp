@@ -65,20 +65,20 @@ verdict flipped_rates(plan const& p, Options const& o, Decide const& decide)
 {
     run_time time{p};
     Limiter limiter{o, time.clock};
-    allowance a{p.of.rate};
+    std::vector<flip> flips;
     auto const often = std::max<std::uint64_t>(p.decisions / p.threads / 64, 1);
     auto const h = run(p, time.clock, disturb_this_thread, [&](turn const& t) {
         if (t.thread == 0 && t.random.one_in(often)) {
             auto next = o;
             next.rate.permits = std::max<std::uint64_t>(1, o.rate.permits / (1 + t.random.below(5)));
             if (t.random.one_in(2)) next.burst = std::max<std::uint64_t>(1, o.burst - t.random.below(o.burst));
-            auto const from = time.clock.now();
+            auto const from = time.clock.count();
             limiter.reconfigure(next);
-            a.flip(from.time_since_epoch().count(), time.clock.count(), next.rate);
+            flips.push_back({from, time.clock.count(), next.rate});
         }
         decide(limiter, t);
     });
-    return judge(h, a, p.of.burst);
+    return judge(h, with_flips(p.of.rate, flips, h.admissions), p.of.burst);
 }
 
 }  // namespace

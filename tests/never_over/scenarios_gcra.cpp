@@ -98,7 +98,7 @@ struct flips {
     weir::atomic<std::int64_t> time{t0};
     stepping_clock clock{&time};
     Limiter limiter{slower, clock};
-    allowance allowed{slower.rate};
+    std::vector<flip> changes;
     std::vector<admitted> events;
 
     void thread(unsigned i)
@@ -107,17 +107,17 @@ struct flips {
             for (auto const& next : {faster, slower}) {
                 auto const from = time.load();
                 limiter.reconfigure(next);
-                allowed.flip(from, time.load(), next.rate);
+                changes.push_back({from, time.load(), next.rate});
             }
             return;
         }
         for (int k = 0; k < 2; ++k) {
+            if (i == 0) time.fetch_add(9);
             auto const now = time.load();
             if (limiter.try_acquire(1, at(now))) events.push_back({now, time.load(), 1});
-            if (i == 0) time.fetch_add(9);
         }
     }
-    std::string end() { return over(events, allowed, 2); }
+    std::string end() { return over(events, with_flips(slower.rate, changes, events), 2); }
 };
 
 /// The origin of the clock moves under the callers after an idle time beyond its reach.
