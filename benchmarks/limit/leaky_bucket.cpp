@@ -1,54 +1,51 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// What pacing adds to a call: asking for a place in the stream. Waiting for it is the driver's, with one timer.
+// What pacing adds to a call: as a meter, which refuses, and as a shaper, which says when to send. Waiting for it is the
+// driver's, with one timer.
+
+#include "../support/limiters.hpp"
 
 #include <weir/limit/leaky_bucket.hpp>
 
-#include <benchmark/benchmark.h>
-
 #include <chrono>
+#include <memory>
+#include <vector>
 
 namespace {
 
 using namespace std::chrono_literals;
-using weir::leaky_bucket;
-using weir::time_point;
 
-constexpr time_point t0{1h};
-
-void send(leaky_bucket& b, time_point now)
+bench::contender shape()
 {
-    auto a = b.admit(now);
-    if (a) [[likely]]
-        a->record(weir::outcome::success(), now);
-    benchmark::DoNotOptimize(a);
+    using bucket = weir::leaky_bucket;
+    auto const own = std::make_shared<bench::fresh<bucket>>();
+    return {"leaky_bucket: reserve for later",
+            [own](unsigned, unsigned n) {
+                bool good = true;
+                for (unsigned i = 0; i < n; ++i) {
+                    auto a = own->limiter->reserve(1, 24h);
+                    good &= static_cast<bool>(a);
+                    if (a) [[likely]]
+                        a->record(weir::outcome::success(), weir::time_point(1h));
+                }
+                return good;
+            },
+            [own](unsigned) { own->make({.rate = weir::per_second(1'000'000'000)}); }};
 }
-
-leaky_bucket idle{{.rate = weir::per_second(10'000'000)}};
-
-void at_once(benchmark::State& state)
-{
-    auto now = t0;
-    for (auto _ : state) send(idle, now += 100ns);
-    state.counters["target_ns"] = 40;
-}
-BENCHMARK(at_once)->Name("leaky_bucket/start_at_once");
-
-leaky_bucket busy{{.rate = weir::per_second(1'000'000'000), .max_wait = 24h}};
-
-void later(benchmark::State& state)
-{
-    for (auto _ : state) send(busy, t0);
-}
-BENCHMARK(later)->Name("leaky_bucket/start_later")->ThreadRange(1, 2);
-
-leaky_bucket full{{.rate = weir::per_hour(1), .max_wait = 0s}};
-
-void refused(benchmark::State& state)
-{
-    send(full, t0);
-    for (auto _ : state) benchmark::DoNotOptimize(full.admit(t0));
-}
-BENCHMARK(refused)->Name("leaky_bucket/refused")->ThreadRange(1, 2);
 
 }  // namespace
+
+int main(int argc, char** argv)
+{
+    bench::report r("leaky_bucket", argc, argv);
+    bench::allow_and_deny<weir::basic_leaky_bucket>(
+        r, "leaky_bucket", {.rate = weir::per_second(1'000'000'000), .max_wait = 0s, .burst = 1'000'000'000},
+        {.rate = weir::per_day(1), .max_wait = 0s});
+    bench::by_threads(
+        r,
+        [] {
+            return std::vector{bench::floors::cas(), bench::floors::tsc_now(), shape()};
+        },
+        bench::floors::own_cas);
+    return r.finish();
+}
