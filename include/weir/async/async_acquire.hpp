@@ -2,49 +2,82 @@
 #pragma once
 
 #include <weir/async/detail/completion.hpp>
-#include <weir/async/timer.hpp>
+#include <weir/async/detail/immediate_end.hpp>
+#include <weir/async/detail/permit_queues.hpp>
+#include <weir/async/detail/waiting_op.hpp>
+#include <weir/async/timer_queue.hpp>
+#include <weir/core/gate.hpp>
 #include <weir/limit/concurrency_limit.hpp>
-#include <weir/limit/rate_permit.hpp>
 
-#include <boost/asio/associated_allocator.hpp>
-#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/error.hpp>
 
+#include <atomic>
 #include <concepts>
 #include <cstdint>
-#include <memory>
-#include <optional>
-#include <tuple>
 #include <utility>
 
 namespace weir {
 
-/// A limiter whose permits are reserved ahead: token_bucket, leaky_bucket.
+namespace detail {
+
+template <class T>
+concept reservation = token<T> && requires(T& t, T const& c) {
+    {
+        c.start_at()
+    } noexcept -> std::same_as<time_point>;
+    {
+        t.cancel()
+    } noexcept -> std::same_as<bool>;
+};
+
+}  // namespace detail
+
+/// A limiter whose permits are reserved ahead: token_bucket, leaky_bucket, the windows, a wrapper around one of them.
+/// Its token tells when to start, and `cancel` gives the permits back if that cannot mint one. `try_acquire(n, now)` and
+/// `max_wait()` are used where they are.
 template <class L>
 concept rate_limiter = requires(L& l, std::uint64_t n, duration max_wait, time_point now) {
-    {
-        l.reserve(n, max_wait, now)
-    } -> std::same_as<admission<rate_permit>>;
+    requires detail::is_admission<decltype(l.reserve(n, max_wait, now))>;
+    requires detail::reservation<typename decltype(l.reserve(n, max_wait, now))::token_type>;
 };
 
 /// Waits for `n` permits of a rate limiter, at most `max_wait`. They are reserved at once, so those who wait are served
-/// in the order they came, and each sleeps exactly once.
+/// in the order they came. When one of them gives up, those behind it move up, and start earlier.
 ///
 ///   co_await weir::async_acquire(bucket, 1, 500ms, asio::use_awaitable);
 ///
 /// Signature:    void(boost::system::error_code); on success the permits are spent.
-/// Fails:        errc::rate_limited at once, if the wait would be longer than max_wait; errc::exceeds_burst;
-///               asio::error::operation_aborted.
-/// Cancellation: all types. The permits go back if nobody has reserved behind them; otherwise they stay spent, for
-///               giving them back later could mint a permit.
+/// Fails:        what the limiter refuses with, at once: errc::rate_limited if the wait would be longer than max_wait,
+///               errc::exceeds_burst; asio::error::operation_aborted.
+/// Cancellation: all types. The next waiter of this limiter in this context that needs no more permits takes the place,
+///               another takes its place, and so on; nobody is delayed. The place left over goes back to the limiter if
+///               nobody has reserved behind it; otherwise it stays spent, for giving it back later could mint a permit.
+/// max_wait:     left out, it is `limiter.max_wait()` where there is one, and otherwise for ever.
+/// now:          given, it is the time of asking, and no clock is read unless there is a wait.
 /// Executor:     the handler's associated executor, or `executor` as the first argument; also the source of time.
-/// Lifetimes:    the limiter, until completion.   Cost: an allocation, two if there is a wait.
+/// Lifetimes:    the limiter, until completion; where a context is destroyed under its waiters, until then.
+/// Cost:         without a wait, that of a post. A wait is one allocation from the handler's allocator and a short lock;
+///               all waits of a limiter in a context are one node in its timer queue.
+/// Seen in:      examples/13_wait_for_a_permit.cpp
 template <class Executor, rate_limiter Limiter, class Token>
 auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, duration max_wait, Token&& token);
 
 template <rate_limiter Limiter, class Token>
 auto async_acquire(Limiter& limiter, std::uint64_t n, duration max_wait, Token&& token);
+
+template <class Executor, rate_limiter Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, Token&& token);
+
+template <rate_limiter Limiter, class Token>
+auto async_acquire(Limiter& limiter, std::uint64_t n, Token&& token);
+
+template <class Executor, rate_limiter Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, duration max_wait, time_point now,
+                   Token&& token);
+
+template <rate_limiter Limiter, class Token>
+auto async_acquire(Limiter& limiter, std::uint64_t n, duration max_wait, time_point now, Token&& token);
 
 /// Waits for a slot of a concurrency limit, first come first served, at most `max_wait`.
 ///
@@ -53,8 +86,10 @@ auto async_acquire(Limiter& limiter, std::uint64_t n, duration max_wait, Token&&
 /// Signature:    void(boost::system::error_code, concurrency_slot); the slot is given back when it is destroyed.
 /// Fails:        errc::too_many_calls, at once if the queue is full, otherwise after max_wait;
 ///               asio::error::operation_aborted.
-/// Cancellation: all types; the place in the queue is given up. A slot handed over in the same moment goes to the next.
-/// Executor, lifetimes and cost: as above.   Seen in: examples/03_concurrency_limit.cpp
+/// Cancellation: all types; the place in the queue is given up. Too late when the slot has been handed over: then the
+///               operation succeeds.
+/// Executor, lifetimes and cost: as above, with a node in the timer queue for each wait.
+/// Seen in:      examples/03_concurrency_limit.cpp
 template <class Executor, class Token>
 auto async_acquire(Executor const& executor, concurrency_limit& limit, duration max_wait, Token&& token);
 
@@ -65,123 +100,162 @@ auto async_acquire(concurrency_limit& limit, duration max_wait, Token&& token);
 
 namespace detail {
 
-/// One wait for permits or for a slot. `Ending` is what completes besides the error code.
-template <class Handler, class Executor, class... Ending>
-class acquire_op {
+/// In place of an instant: the context's time.
+struct of_context {};
+
+template <class Executor>
+[[nodiscard]] time_point time_of_asking(of_context, Executor const& executor) noexcept
+{
+    return now(executor);
+}
+template <class Executor>
+[[nodiscard]] time_point time_of_asking(time_point given, Executor const&) noexcept
+{
+    return given;
+}
+
+template <class Limiter>
+[[nodiscard]] duration longest_wait(Limiter const& limiter) noexcept
+{
+    if constexpr (requires { limiter.max_wait(); })
+        return limiter.max_wait();
+    else
+        return duration::max();
+}
+
+template <class Limiter>
+using permit_of =
+    typename decltype(std::declval<Limiter&>().reserve(std::uint64_t{}, duration{}, time_point{}))::token_type;
+
+template <class Limiter, class Handler, class Executor>
+class permit_wait final : public waiting_op<permit_wait<Limiter, Handler, Executor>, Handler, Executor>,
+                          public permit_waiter<permit_of<Limiter>> {
+    using base = waiting_op<permit_wait, Handler, Executor>;
+    friend base;
+
 public:
-    using pointer = std::shared_ptr<acquire_op>;
-    using values = std::tuple<boost::system::error_code, Ending...>;
+    using queues = permit_queues<Limiter, permit_of<Limiter>>;
 
-    acquire_op(Handler&& handler, Executor const& executor)
-        : executor_(executor), handler_(std::move(handler)), work_(handler_, executor_), timer_(executor_)
+    permit_wait(Handler&& handler, Executor const& executor) : base(std::move(handler), executor) {}
+
+    static void start(Handler&& handler, Executor const& executor, Limiter const& limiter, std::uint64_t n,
+                      permit_of<Limiter>&& permit)
     {
-    }
-
-    [[nodiscard]] Executor const& executor() const noexcept { return executor_; }
-    [[nodiscard]] time_point now() const noexcept { return timer_.now(); }
-
-    /// `on_end(error_code)` runs on the operation's executor at `at`, or with operation_aborted when the caller
-    /// cancels.
-    template <class OnEnd>
-    static void wait_until(pointer const& self, time_point at, OnEnd on_end)
-    {
-        if (auto slot = asio::get_associated_cancellation_slot(self->handler_); slot.is_connected())
-            slot.assign([weak = std::weak_ptr(self)](asio::cancellation_type) {
-                if (auto alive = weak.lock()) {
-                    auto const& ex = alive->executor_;
-                    asio::dispatch(ex, [alive = std::move(alive)] { alive->timer_.cancel(); });
-                }
-            });
-        self->timer_.async_wait_until(at, asio::bind_executor(self->executor_, std::move(on_end)));
-    }
-
-    void stop_waiting() { timer_.cancel(); }
-
-    /// The completion, once; the operation is over.
-    [[nodiscard]] completion<Handler, Executor, values> end(boost::system::error_code ec, Ending... ending)
-    {
-        return {std::move(handler_), std::move(work_), values(ec, std::move(ending)...)};
+        auto& waiting = queues::of(executor);
+        auto self = base::make(std::move(handler), executor);
+        self->listen([op = self.get(), &waiting] {
+            if (waiting.leave(*op)) op->post({asio::error::operation_aborted});
+        });
+        if (waiting.insert(*self, limiter, n, std::move(permit))) (void)self.release();
     }
 
 private:
-    Executor executor_;
-    Handler handler_;
-    completion_work<Handler, Executor> work_;
-    timer timer_;
+    void granted() noexcept override { this->post({boost::system::error_code{}}); }
+    void abandoned() noexcept override { this->destroy(); }
+    void arm(timer_queue& timers, timer_queue::node& n, time_point at) const override
+    {
+        timers.insert(n, at, this->executor());
+    }
 };
 
 template <class Limiter>
 struct start_rate_acquire {
-    template <class Handler, class Executor>
-    void operator()(Handler handler, Executor const& given, Limiter* limiter, std::uint64_t n, duration max_wait) const
+    template <class Handler, class Executor, class Now>
+    void operator()(Handler handler, Executor const& given, Limiter* limiter, std::uint64_t n, duration max_wait,
+                    Now when) const
     {
         auto const executor = operation_executor(given, handler);
-        using op = acquire_op<Handler, std::remove_cv_t<decltype(executor)>>;
-        auto const allocator = asio::get_associated_allocator(handler);
-        auto self = std::allocate_shared<op>(allocator, std::move(handler), executor);
-        auto const now = self->now();
+        auto const now = time_of_asking(when, executor);
+        if constexpr (requires {
+                          {
+                              limiter->try_acquire(n, now)
+                          } -> std::same_as<bool>;
+                      })  // cheaper than a token
+            if (limiter->try_acquire(n, now)) return post_success(executor, std::move(handler));
         auto answer = limiter->reserve(n, max_wait, now);
-        if (!answer) return self->end(make_error_code(answer.refused().code)).post();
+        if (!answer) return post_failure(executor, std::move(handler), make_error_code(answer.refused().code));
         if (answer->start_at() <= now) {
             answer->record(outcome::success(), now);
-            return self->end({}).post();
+            return post_success(executor, std::move(handler));
         }
-        auto const at = answer->start_at();
-        op::wait_until(self, at, [self, permit = *std::move(answer)](boost::system::error_code ec) mutable {
-            if (ec)
-                permit.cancel();
-            else
-                permit.record(outcome::success(), self->now());
-            std::exchange(self, nullptr)->end(ec).deliver();
-        });
+        using op = permit_wait<Limiter, Handler, std::remove_cv_t<decltype(executor)>>;
+        op::start(std::move(handler), executor, *limiter, n, *std::move(answer));
     }
 };
 
-// Three may end it: the limit that hands over a slot, the clock, the caller. The limit decides: whoever takes the
-// waiter out of its queue ends the operation, and if nobody could, the slot is coming.
+// Three may end it: the limit that hands over a slot, the clock, the caller. The limit decides: whoever takes the waiter
+// out of its queue ends the operation, and if nobody could, the slot is coming. The completion is posted when all
+// three that may still come here are through: the limit, the timer queue, and the function that started it.
 template <class Handler, class Executor>
-class slot_acquire_op final : public acquire_op<Handler, Executor, concurrency_slot>, public concurrency_waiter {
-    using base = acquire_op<Handler, Executor, concurrency_slot>;
+class slot_wait final : public waiting_op<slot_wait<Handler, Executor>, Handler, Executor, concurrency_slot>,
+                        public concurrency_waiter,
+                        public timer_queue::node {
+    using base = waiting_op<slot_wait, Handler, Executor, concurrency_slot>;
+    friend base;
 
 public:
-    using pointer = std::shared_ptr<slot_acquire_op>;
-
-    slot_acquire_op(Handler&& handler, Executor const& executor, concurrency_limit& limit)
-        : base(std::move(handler), executor), limit_(limit)
+    slot_wait(Handler&& handler, Executor const& executor, concurrency_limit& limit)
+        : base(std::move(handler), executor), limit_(limit), timers_(timer_queue::of(executor))
     {
     }
 
-    static void start(pointer self, duration max_wait)
+    static void start(Handler&& handler, Executor const& executor, concurrency_limit& limit, time_point now,
+                      duration max_wait)
     {
-        auto const now = self->now();
-        self->queued_ = self;
-        auto answer = self->limit_.enqueue(*self, now);
-        if (answer) {
-            self->queued_.reset();
-            if (*answer) return self->end({}, *std::move(*answer)).post();
-            return self->end(make_error_code(answer->refused().code), {}).post();
-        }
-        base::wait_until(self, later(now, max_wait), [self](boost::system::error_code ec) mutable {
-            if (!self->limit_.cancel(*self)) return;
-            self->queued_.reset();
-            if (!ec) ec = make_error_code(errc::too_many_calls);
-            std::exchange(self, nullptr)->end(ec, {}).deliver();
+        auto self = base::make(std::move(handler), executor, limit);
+        self->listen([op = self.get()] {
+            if (op->timers_.remove(*op)) op->give_up(asio::error::operation_aborted);
         });
+        auto answer = limit.enqueue(*self, now);
+        auto* const op = self.release();
+        if (answer) {
+            if (*answer)
+                op->slot_ = *std::move(*answer);
+            else
+                op->error_ = make_error_code(answer->refused().code);
+            return op->leave(3);
+        }
+        op->timers_.insert(*op, later(now, max_wait), executor);
+        // Handed over before there was a wait to take back.
+        if (op->handed_over_.load(std::memory_order_relaxed) && op->timers_.remove(*op)) op->leave(1);
+        op->leave(1);
     }
 
 private:
     void granted(concurrency_slot slot) noexcept override
     {
-        auto self = std::move(queued_);
-        auto const& executor = self->executor();
-        asio::post(executor, [self = std::move(self), slot = std::move(slot)]() mutable {
-            self->stop_waiting();
-            std::exchange(self, nullptr)->end({}, std::move(slot)).deliver();
-        });
+        slot_ = std::move(slot);
+        handed_over_.store(true, std::memory_order_relaxed);  // ordered by the lock of the timer queue
+        leave(timers_.remove(*this) ? 2 : 1);
+    }
+    void expired() noexcept override { give_up(make_error_code(errc::too_many_calls)); }
+    void abandoned() noexcept override
+    {
+        if (limit_.cancel(*this))
+            this->destroy();
+        else
+            leave(1);  // the slot is coming, and goes back with the rest of the context
+    }
+
+    /// It waits no more in the timer queue.
+    void give_up(boost::system::error_code why)
+    {
+        bool const ours = limit_.cancel(*this);
+        if (ours) error_ = why;
+        leave(ours ? 2 : 1);
+    }
+
+    void leave(unsigned parties)
+    {
+        if (parties_.fetch_sub(parties, std::memory_order_acq_rel) == parties) this->post({error_, std::move(slot_)});
     }
 
     concurrency_limit& limit_;
-    pointer queued_;  // alive while the limit may call
+    timer_queue& timers_;
+    concurrency_slot slot_;
+    boost::system::error_code error_;
+    std::atomic<bool> handed_over_{false};
+    std::atomic<unsigned> parties_{3};
 };
 
 struct start_slot_acquire {
@@ -189,25 +263,66 @@ struct start_slot_acquire {
     void operator()(Handler handler, Executor const& given, concurrency_limit* limit, duration max_wait) const
     {
         auto const executor = operation_executor(given, handler);
-        using op = slot_acquire_op<Handler, std::remove_cv_t<decltype(executor)>>;
-        auto const allocator = asio::get_associated_allocator(handler);
-        op::start(std::allocate_shared<op>(allocator, std::move(handler), executor, *limit), max_wait);
+        auto const now = weir::now(executor);
+        auto answer = limit->admit(now);
+        if (answer) return post_success(executor, std::move(handler), *std::move(answer));
+        if (max_wait <= duration::zero())
+            return post_failure(executor, std::move(handler), make_error_code(answer.refused().code),
+                                concurrency_slot{});
+        using op = slot_wait<Handler, std::remove_cv_t<decltype(executor)>>;
+        op::start(std::move(handler), executor, *limit, now, max_wait);
     }
 };
+
+template <class Token, class Executor, class Limiter, class Now>
+auto acquire_permits(Executor const& executor, Limiter& limiter, std::uint64_t n, duration max_wait, Now now,
+                     Token&& token)
+{
+    return asio::async_initiate<Token, void(boost::system::error_code)>(start_rate_acquire<Limiter>{}, token, executor,
+                                                                        &limiter, n, max_wait, now);
+}
 
 }  // namespace detail
 
 template <class Executor, rate_limiter Limiter, class Token>
 auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, duration max_wait, Token&& token)
 {
-    return asio::async_initiate<Token, void(boost::system::error_code)>(detail::start_rate_acquire<Limiter>{}, token,
-                                                                        executor, &limiter, n, max_wait);
+    return detail::acquire_permits<Token>(executor, limiter, n, max_wait, detail::of_context{},
+                                          std::forward<Token>(token));
 }
 
 template <rate_limiter Limiter, class Token>
 auto async_acquire(Limiter& limiter, std::uint64_t n, duration max_wait, Token&& token)
 {
-    return async_acquire(detail::of_handler{}, limiter, n, max_wait, std::forward<Token>(token));
+    return detail::acquire_permits<Token>(detail::of_handler{}, limiter, n, max_wait, detail::of_context{},
+                                          std::forward<Token>(token));
+}
+
+template <class Executor, rate_limiter Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, Token&& token)
+{
+    return detail::acquire_permits<Token>(executor, limiter, n, detail::longest_wait(limiter), detail::of_context{},
+                                          std::forward<Token>(token));
+}
+
+template <rate_limiter Limiter, class Token>
+auto async_acquire(Limiter& limiter, std::uint64_t n, Token&& token)
+{
+    return detail::acquire_permits<Token>(detail::of_handler{}, limiter, n, detail::longest_wait(limiter),
+                                          detail::of_context{}, std::forward<Token>(token));
+}
+
+template <class Executor, rate_limiter Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, duration max_wait, time_point now,
+                   Token&& token)
+{
+    return detail::acquire_permits<Token>(executor, limiter, n, max_wait, now, std::forward<Token>(token));
+}
+
+template <rate_limiter Limiter, class Token>
+auto async_acquire(Limiter& limiter, std::uint64_t n, duration max_wait, time_point now, Token&& token)
+{
+    return detail::acquire_permits<Token>(detail::of_handler{}, limiter, n, max_wait, now, std::forward<Token>(token));
 }
 
 template <class Executor, class Token>

@@ -1,0 +1,109 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/async/detail/completion.hpp>
+
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <memory>
+#include <tuple>
+#include <utility>
+
+namespace weir::detail {
+
+/// An acquisition that has to wait: its handler, what keeps the contexts running, and how it ended. One allocation, from
+/// the handler's allocator. It lives until its completion has run on the handler's executor, because only there may the
+/// cancellation slot be touched; its memory goes back before the upcall.
+template <class Op, class Handler, class Executor, class... Ending>
+class waiting_op {
+public:
+    using values = std::tuple<boost::system::error_code, Ending...>;
+    using allocator_type =
+        typename std::allocator_traits<asio::associated_allocator_t<Handler>>::template rebind_alloc<Op>;
+
+    struct not_started {
+        void operator()(Op* op) const
+        {
+            if (auto slot = asio::get_associated_cancellation_slot(op->handler_); slot.is_connected()) slot.clear();
+            op->destroy();
+        }
+    };
+    using pointer = std::unique_ptr<Op, not_started>;
+
+    template <class... Args>
+    [[nodiscard]] static pointer make(Handler&& handler, Executor const& executor, Args&... args)
+    {
+        using traits = std::allocator_traits<allocator_type>;
+        allocator_type allocator(asio::get_associated_allocator(handler));
+        auto* const memory = traits::allocate(allocator, 1);
+        traits::construct(allocator, memory, std::move(handler), executor, args...);
+        return pointer(memory);
+    }
+
+    /// `on_cancel()` is called when the caller cancels, on the handler's executor.
+    template <class OnCancel>
+    void listen(OnCancel on_cancel)
+    {
+        if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected())
+            slot.assign([on_cancel](asio::cancellation_type) { on_cancel(); });
+    }
+
+protected:
+    waiting_op(Handler&& handler, Executor const& executor) : handler_(std::move(handler)), work_(handler_, executor) {}
+    ~waiting_op() = default;
+
+    [[nodiscard]] Executor const& executor() const noexcept { return work_.runs_on; }
+
+    /// The end: hands the completion to the handler's executor.
+    void post(values v)
+    {
+        auto const target = work_.caller.get_executor();
+        asio::post(target, completion{static_cast<Op*>(this), std::move(v)});
+    }
+
+    /// Its memory goes back, and nobody is called.
+    Handler destroy()
+    {
+        using traits = std::allocator_traits<allocator_type>;
+        allocator_type allocator(asio::get_associated_allocator(handler_));
+        Handler handler(std::move(handler_));
+        auto* const self = static_cast<Op*>(this);
+        traits::destroy(allocator, self);
+        traits::deallocate(allocator, self, 1);
+        return handler;
+    }
+
+private:
+    struct completion {
+        struct release {
+            void operator()(Op* op) const { op->destroy(); }
+        };
+        using allocator_type = asio::associated_allocator_t<Handler>;
+
+        completion(Op* op, values&& v) : self(op), ending(std::move(v)) {}
+
+        std::unique_ptr<Op, release> self;
+        values ending;
+
+        [[nodiscard]] allocator_type get_allocator() const noexcept
+        {
+            return asio::get_associated_allocator(self->handler_);
+        }
+
+        void operator()()
+        {
+            if (auto slot = asio::get_associated_cancellation_slot(self->handler_); slot.is_connected()) slot.clear();
+            auto const keep_running = std::move(self->work_);
+            auto handler = self.release()->destroy();
+            std::apply(std::move(handler), std::move(ending));
+        }
+    };
+
+    Handler handler_;
+    completion_work<Handler, Executor> work_;
+};
+
+}  // namespace weir::detail
