@@ -48,6 +48,7 @@
 #include <weir/limit/sliding_window_limiter.hpp>
 #include <weir/limit/sliding_window_log.hpp>
 #include <weir/limit/token_bucket.hpp>
+#include <weir/limit/warm_up.hpp>
 #include <weir/retry/backoff.hpp>
 #include <weir/retry/retry.hpp>
 #include <weir/retry/retry_after.hpp>

@@ -134,6 +134,7 @@ struct sliding_window_limiter_options {
 /// Throws:  constructor and reconfigure only, std::invalid_argument for limit or window.
 /// Threads: everything, from any thread, except moving; move it only before first use.
 /// Cost:    one load, one division and one compare-exchange to admit, no write to refuse; never allocates.
+/// Seen in: examples/18_windows.cpp
 template <clock Clock = tsc_clock>
 class basic_sliding_window_limiter {
     using word = detail::window_word<detail::sliding_count>;

@@ -34,6 +34,7 @@ struct sliding_window_log_options {
 /// Throws:  constructor and reconfigure only, std::invalid_argument for limit, window or capacity; std::bad_alloc.
 /// Threads: everything, from any thread, except moving; move it only before first use.
 /// Cost:    8 bytes * capacity, allocated at construction. A short lock and n writes to admit; loads only to refuse.
+/// Seen in: examples/18_windows.cpp
 template <clock Clock = tsc_clock>
 class basic_sliding_window_log {
 public:
