@@ -93,7 +93,8 @@ private:
 ///          time a slot is held divided by the slots, times the callers ahead; `now` while nothing is known yet.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for limit.
 /// Threads: everything, from any thread, except moving; move it only before first use.
-/// Cost:    admit and settle are one compare-exchange each while nobody waits, and take a mutex while somebody does.
+/// Cost:    one compare-exchange to admit and one subtraction to settle while nobody waits; settling takes a mutex while
+///          somebody does.
 ///          Never allocates: a waiter brings its own place in the queue.
 /// Seen in: examples/03_concurrency_limit.cpp
 class concurrency_limit {
@@ -135,8 +136,8 @@ public:
 private:
     friend concurrency_slot;
 
-    // limit (31 bits) | somebody waits (1 bit) | in flight (32 bits). While the bit is set, the word changes only under
-    // the mutex: admit refuses, and a slot that falls free takes the way through the queue.
+    // limit (31 bits) | somebody waits (1 bit) | in flight (32 bits). While the bit is set, admit refuses, so that a slot
+    // is taken only under the mutex; and whoever gives one back takes the mutex afterwards, to see to the queue.
     static constexpr std::uint64_t queue_bit = std::uint64_t{1} << 32;
     static std::uint32_t in_flight(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word); }
     static std::uint32_t limit(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word >> 33); }
@@ -144,7 +145,8 @@ private:
 
     [[nodiscard]] bool take(std::uint64_t& word) noexcept;
     void release(time_point since, time_point now) noexcept;
-    [[nodiscard]] waiter* pop() noexcept;
+    [[nodiscard]] waiter* pop_if_free() noexcept;
+    void unlink(waiter& w) noexcept;
     [[nodiscard]] rejection refuse(time_point now) const noexcept;
 
     atomic<std::uint64_t> word_;
@@ -194,7 +196,8 @@ inline bool concurrency_limit::take(std::uint64_t& word) noexcept
 inline admission<concurrency_slot> concurrency_limit::admit(time_point now) noexcept
 {
     std::uint64_t word = 0;
-    if (take(word)) return token{*this, now};
+    if (take(word)) [[likely]]
+        return token{*this, now};
     return refuse(now);
 }
 
@@ -214,37 +217,37 @@ inline void concurrency_limit::release(time_point since, time_point now) noexcep
         auto const old = hold_.load(std::memory_order_relaxed);
         hold_.store(old == 0 ? held : old + (held - old) / 8, std::memory_order_relaxed);
     }
-    auto word = word_.load(std::memory_order_relaxed);
-    while ((word & queue_bit) == 0)
-        if (word_.compare_exchange_weak(word, word - 1, std::memory_order_release, std::memory_order_relaxed)) return;
+    auto const before = word_.fetch_sub(1, std::memory_order_acq_rel);
+    if ((before & queue_bit) == 0) [[likely]]
+        return;
 
     waiter* next = nullptr;
     {
         std::scoped_lock const lock{mutex_};
-        word = word_.load(std::memory_order_relaxed);
-        for (;;) {
-            if ((word & queue_bit) != 0 && in_flight(word) <= limit(word)) {
-                next = pop();  // the slot changes hands, the count stays
-                break;
-            }
-            // Nobody waits any more, or the limit was lowered and this slot goes out of service.
-            if (word_.compare_exchange_weak(word, word - 1, std::memory_order_release, std::memory_order_relaxed))
-                break;
-        }
+        next = pop_if_free();
     }
     if (next != nullptr) next->granted(token{*this, now});
 }
 
-/// The oldest waiter, out of the queue. Preconditions: the mutex is held, somebody waits.
-inline concurrency_waiter* concurrency_limit::pop() noexcept
+/// The oldest waiter, out of the queue, with a slot taken for it; null when nobody waits, or nothing is free: another
+/// gave it away in between, or the limit was lowered. Precondition: the mutex is held.
+inline concurrency_waiter* concurrency_limit::pop_if_free() noexcept
 {
+    if (first_ == nullptr || in_flight() >= limit()) return nullptr;
+    word_.fetch_add(1, std::memory_order_acq_rel);
     auto* const w = first_;
-    first_ = w->next_;
-    (first_ != nullptr ? first_->previous_ : last_) = nullptr;
-    w->queued_ = false;
+    unlink(*w);
+    return w;
+}
+
+/// Precondition: the mutex is held.
+inline void concurrency_limit::unlink(waiter& w) noexcept
+{
+    (w.previous_ != nullptr ? w.previous_->next_ : first_) = w.next_;
+    (w.next_ != nullptr ? w.next_->previous_ : last_) = w.previous_;
+    w.queued_ = false;
     waiting_.store(waiting() - 1, std::memory_order_relaxed);
     if (first_ == nullptr) word_.fetch_and(~queue_bit, std::memory_order_acq_rel);
-    return w;
 }
 
 inline std::optional<admission<concurrency_slot>> concurrency_limit::enqueue(waiter& w, time_point now) noexcept
@@ -272,11 +275,7 @@ inline bool concurrency_limit::cancel(waiter& w) noexcept
 {
     std::scoped_lock const lock{mutex_};
     if (!w.queued_) return false;
-    (w.previous_ != nullptr ? w.previous_->next_ : first_) = w.next_;
-    (w.next_ != nullptr ? w.next_->previous_ : last_) = w.previous_;
-    w.queued_ = false;
-    waiting_.store(waiting() - 1, std::memory_order_relaxed);
-    if (first_ == nullptr) word_.fetch_and(~queue_bit, std::memory_order_acq_rel);
+    unlink(w);
     return true;
 }
 
@@ -290,12 +289,7 @@ inline void concurrency_limit::reconfigure(options const& o)
         auto word = word_.load(std::memory_order_relaxed);
         while (!word_.compare_exchange_weak(word, (word & (queue_bit | (queue_bit - 1))) | idle,
                                             std::memory_order_acq_rel, std::memory_order_relaxed)) {}
-        // While somebody waits, only the holder of the mutex changes the word.
-        for (auto* end = &granted; first_ != nullptr && in_flight() < limit(); end = &(*end)->next_) {
-            word_.fetch_add(1, std::memory_order_acq_rel);
-            *end = pop();
-            (*end)->next_ = nullptr;
-        }
+        for (auto* end = &granted; (*end = pop_if_free()) != nullptr; end = &(*end)->next_) {}
     }
     while (granted != nullptr) {
         auto* const next = granted->next_;
