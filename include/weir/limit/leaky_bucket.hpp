@@ -85,15 +85,8 @@ public:
 
     /// Changes rate, burst and max_wait under load. The queue stays, counted in sends and not in seconds; starts
     /// already handed out stay as they are.
-    void reconfigure(options const& o)
-    {
-        word_.reconfigure(checked(o), [this] { return clock_.now(); });
-    }
-    void reconfigure(options const& o, time_point now)
-    {
-        word_.reconfigure(checked(o), now);
-        max_wait_.store(o.max_wait, std::memory_order_relaxed);
-    }
+    void reconfigure(options const& o) { change(o, clock_); }
+    void reconfigure(options const& o, time_point now) { change(o, now); }
 
     /// Empty from now on: the slack is used up, and the next send starts one interval from now at the earliest.
     void drain() noexcept { drain(clock_.now()); }
@@ -112,6 +105,13 @@ public:
     [[nodiscard]] std::string_view name() const noexcept { return name_.view(); }
 
 private:
+    template <class Now>
+    void change(options const& o, Now const& now)
+    {
+        word_.reconfigure(checked(o), now);
+        max_wait_.store(o.max_wait, std::memory_order_relaxed);
+    }
+
     static detail::gcra_rate checked(options const& o)
     {
         if (o.max_wait < duration::zero())

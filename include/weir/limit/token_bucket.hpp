@@ -57,8 +57,8 @@ public:
     basic_token_bucket(basic_token_bucket&&) = default;
 
     /// Takes n permits, or none. They are spent; to be able to give them back, use admit or reserve.
-    [[nodiscard]] bool try_acquire(std::uint64_t n = 1) noexcept { return word_.acquire(n, ask()); }
-    [[nodiscard]] bool try_acquire(std::uint64_t n, time_point now) noexcept { return word_.spend(n, now, ask()); }
+    [[nodiscard]] bool try_acquire(std::uint64_t n = 1) noexcept { return word_.acquire(n, clock_); }
+    [[nodiscard]] bool try_acquire(std::uint64_t n, time_point now) noexcept { return word_.spend(n, now, clock_); }
 
     /// One permit for one call, now.
     admission<token> admit(time_point now) noexcept { return reserve(1, duration::zero(), now); }
@@ -68,19 +68,19 @@ public:
     admission<token> reserve(std::uint64_t n, duration max_wait) noexcept { return reserve(n, max_wait, clock_.now()); }
     admission<token> reserve(std::uint64_t n, duration max_wait, time_point now) noexcept
     {
-        auto const a = word_.reserve(n, now, max_wait, ask());
+        auto const a = word_.reserve(n, now, max_wait, clock_);
         if (a.admitted) return token{word_, a};
         return rejection{a.why, a.at, name()};
     }
 
     /// Changes rate, burst and lease under load. Permits spent and reserved stay so, counted in permits and not in
     /// seconds. A window across the change admits at most the permits of both rates and the larger burst.
-    void reconfigure(options const& o) { reconfigure(o, clock_.now()); }
-    void reconfigure(options const& o, time_point now) { word_.reconfigure(checked(o), now, ask()); }
+    void reconfigure(options const& o) { word_.reconfigure(checked(o), clock_, clock_); }
+    void reconfigure(options const& o, time_point now) { word_.reconfigure(checked(o), now, clock_); }
 
     /// Empty from now on, as if all on hand had been spent: for when the service behind says that it has had too much.
     void drain() noexcept { drain(clock_.now()); }
-    void drain(time_point now) noexcept { word_.drain(now, ask()); }
+    void drain(time_point now) noexcept { word_.drain(now, clock_); }
 
     /// Permits on hand.
     [[nodiscard]] std::uint64_t available() const noexcept { return available(clock_.now()); }
@@ -98,11 +98,6 @@ private:
         if (o.lease < duration::zero() || o.lease > std::chrono::seconds{1})
             detail::bad_option("token_bucket_options.lease", "0 to 1000 ms", o.lease);
         return r.leasing(o.lease, r.burst / 8);
-    }
-
-    [[nodiscard]] auto ask() const noexcept
-    {
-        return [this]() noexcept { return clock_.now(); };
     }
 
     detail::leased_gcra word_;

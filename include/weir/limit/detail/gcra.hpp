@@ -53,19 +53,19 @@ public:
     /// Takes n permits now, or says no.
     [[nodiscard]] bool take(std::uint64_t n, time_point now) noexcept
     {
-        return n == 0 || ask<purpose::spend>(n, now, duration::zero()).admitted;
+        return n == 0 || decide<false>(n, now) == verdict::taken;
     }
 
     /// Takes n permits for use at `answer::at`, not more than max_wait from now, or says when to ask again.
     [[nodiscard]] answer reserve(std::uint64_t n, time_point now, duration max_wait) noexcept
     {
-        return n == 0 ? answer{true, {}, now} : ask<purpose::reserve>(n, now, max_wait);
+        return n == 0 ? answer{true, {}, now} : ask<true>(n, now, max_wait, 0);
     }
 
     /// What `reserve` would answer now if `back` permits from outside came back. Takes nothing.
     [[nodiscard]] answer look(std::uint64_t n, time_point now, duration max_wait, std::int64_t back = 0) const noexcept
     {
-        return n == 0 ? answer{true, {}, now} : ask<purpose::look>(n, now, max_wait, back);
+        return n == 0 ? answer{true, {}, now} : ask<false>(n, now, max_wait, back);
     }
 
     /// Undoes the admission that turned `before` into `after`, unless something was admitted behind it: the word goes
@@ -79,9 +79,12 @@ public:
     /// Whole permits on hand, without those outside.
     [[nodiscard]] std::uint64_t available(time_point now) const noexcept;
 
-    /// A new rate and burst; permits already spent stay spent. Waits for nobody but another writer.
+    /// A new rate and burst; permits already spent stay spent. Waits for nobody but another writer. The debt is measured
+    /// at `now`, a time or a clock. Only a clock can be asked again when an admission has come between: at an older time
+    /// the new rate would count as earned what came before that admission.
     /// Precondition: not lending.
-    void reconfigure(gcra_rate const& next, time_point now) noexcept;
+    template <class Now>
+    void reconfigure(gcra_rate const& next, Now const& now) noexcept;
 
     /// Spends all that is on hand. Precondition: not lending.
     void drain(time_point now) noexcept;
@@ -92,12 +95,9 @@ protected:
 
     enum class verdict { refused, taken, plenty };
 
-    /// As `take`; with `plenty` it has taken nothing, because a good part of a lease is on hand too.
-    [[nodiscard]] verdict take_unless_plenty(std::uint64_t n, time_point now) noexcept
-    {
-        auto const a = ask<purpose::spend_if_scarce>(n, now, duration::zero());
-        return a.admitted ? verdict::taken : a.why == errc{} ? verdict::plenty : verdict::refused;
-    }
+    /// Takes n permits, n > 0. If asked to see plenty, it takes nothing where a good part of a lease is on hand too.
+    template <bool SeePlenty>
+    [[nodiscard, gnu::always_inline]] verdict decide(std::uint64_t n, time_point now) noexcept;
 
     /// Takes n permits and up to `most` for use outside, the wish halved until it fits. Lends from now on.
     struct loan {
@@ -123,11 +123,14 @@ private:
         /// So many nanoseconds in ticks; `span` when there are more.
         [[nodiscard]] std::int64_t ticks(std::uint64_t ns) const noexcept
         {
+            // One test after the other: each is a branch on a flag, and nothing waits for them.
             std::uint64_t all = 0;
-            bool const over = __builtin_mul_overflow(ns, static_cast<std::uint64_t>(rate.mul), &all);
-            if (over || ns > std::uint64_t{INT64_MAX}) [[unlikely]]
+            if (__builtin_mul_overflow(ns, static_cast<std::uint64_t>(rate.mul), &all)) [[unlikely]]
                 return gcra_rate::span;
-            return static_cast<std::int64_t>(std::min(all >> rate.shift, std::uint64_t{gcra_rate::span}));
+            if (static_cast<std::int64_t>(ns) < 0) [[unlikely]]
+                return gcra_rate::span;
+            auto const t = static_cast<std::int64_t>(all >> rate.shift);
+            return static_cast<std::uint64_t>(t) < std::uint64_t{gcra_rate::span} ? t : gcra_rate::span;
         }
         /// `now`; `span` when it is beyond the reach of the origin or before it.
         [[nodiscard]] std::int64_t at(time_point now) const noexcept
@@ -175,15 +178,20 @@ private:
         return true;
     }
 
-    enum class purpose { spend, spend_if_scarce, reserve, look };  // the first two do not ask for the times
-
-    template <purpose Why>
-    [[nodiscard]] answer ask(std::uint64_t n, time_point now, duration max_wait, std::int64_t back = 0) const noexcept;
+    template <bool Take>
+    [[nodiscard]] answer ask(std::uint64_t n, time_point now, duration max_wait, std::int64_t back) const noexcept;
 
     template <class Next>
     void change(time_point now, Next next) noexcept;
-    [[nodiscard]] bool rebase(time_point now) const noexcept;
-    void move_to(frame next, time_point now) const noexcept;
+    [[nodiscard, gnu::cold]] bool rebase(time_point now) const noexcept;
+    template <class Now>
+    void move_to(frame next, Now const& now) const noexcept;
+    static time_point told(time_point now) noexcept { return now; }
+    template <class Now>
+    static time_point told(Now const& clock) noexcept
+    {
+        return clock.now();
+    }
 
     // A frame in shared memory is 20 bytes, so that a bucket is one cache line. The origin counts units of about a
     // second from the beginning of time; two of its 34 bits are with the scale.
@@ -191,6 +199,7 @@ private:
 
     void store(std::uint64_t index, frame const& f) const noexcept;
     [[nodiscard]] frame load(std::uint64_t index) const noexcept;  // of the word whose bit 0 is the index
+
     // Mutable, because whoever merely looks may be the one to bring the origin up to date.
     mutable atomic<std::uint64_t> word_{0};
     mutable atomic<std::uint64_t> pace_[2];    // interval (55) | lease (9)
@@ -203,47 +212,65 @@ private:
 
 // Bodies
 
-template <gcra::purpose Why>
+template <bool SeePlenty>
+inline gcra::verdict gcra::decide(std::uint64_t n, time_point now) noexcept
+{
+    for (auto word = word_.load(std::memory_order_acquire);;) {
+        auto const f = load(word);
+        auto const cost = f.cost(n);
+        auto const limit = f.full() - aside(word, f);
+        auto const allowed_from = add(tat(word), cost - limit);
+        auto const at = f.at(now);
+        if (at >= gcra_rate::span) [[unlikely]] {
+            bool const ahead = rebase(now);
+            if (replaced(word) || ahead) continue;
+            return verdict::refused;  // the clock went back that far
+        }
+        if (at < allowed_from || cost > limit || n > static_cast<std::uint64_t>(f.rate.burst)) {
+            if (replaced(word)) continue;
+            return verdict::refused;
+        }
+        auto const next = std::max(tat(word), at) + cost;
+        if constexpr (SeePlenty) {
+            auto const worth = std::max<std::int64_t>(f.rate.lease / 4, 2);
+            bool const lease = f.rate.lease > 0 && n <= static_cast<std::uint64_t>(f.rate.lease);
+            if (lease && next - at + f.cost(worth) <= limit) return verdict::plenty;
+        }
+        auto const after = static_cast<std::uint64_t>(next) << 8 | (word & (generation | lending));
+        if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire))
+            return verdict::taken;
+    }
+}
+
+template <bool Take>
 gcra::answer gcra::ask(std::uint64_t n, time_point now, duration max_wait, std::int64_t back) const noexcept
 {
-    constexpr bool timed = Why == purpose::reserve || Why == purpose::look;
+    auto const wait = static_cast<std::uint64_t>(std::max(max_wait, duration::zero()).count());
     for (auto word = word_.load(std::memory_order_acquire);;) {
         auto const f = load(word);
         auto const at = f.at(now);
         if (at >= gcra_rate::span) [[unlikely]] {
             bool const ahead = rebase(now);
             if (replaced(word) || ahead) continue;
-            return {false, errc::rate_limited, time_point{duration{f.origin}}};  // the clock went back that far
+            return {false, errc::rate_limited, time_point{duration{f.origin}}};
         }
         auto const total = add(debt(word, at), f.cost(n));
-        auto limit = f.full();
-        if constexpr (timed) {
-            auto const wait = static_cast<std::uint64_t>(std::max(max_wait, duration::zero()).count());
-            limit = std::min(add(limit, f.ticks(wait)), gcra_rate::span - 1);
-        }
         auto const outside = aside(word, f, back);
-        limit -= outside;
+        auto const limit = std::min(add(f.full(), f.ticks(wait)), gcra_rate::span - 1) - outside;
         bool const possible = n <= static_cast<std::uint64_t>(f.rate.burst);
         if (!possible || total > limit) {
             if (replaced(word)) continue;
-            if constexpr (!timed) return {};
             if (!possible) return {false, errc::exceeds_burst, never};
             return {false, errc::rate_limited, f.instant(at + (total - limit))};
         }
-        if constexpr (Why == purpose::spend_if_scarce) {
-            auto const worth = std::max<std::int64_t>(f.rate.lease / 4, 2);
-            bool const lease = f.rate.lease > 0 && n <= static_cast<std::uint64_t>(f.rate.lease);
-            if (lease && add(total, f.cost(worth)) <= limit) return {false, errc{}};
-        }
         auto const before = word;
-        auto const after = static_cast<std::uint64_t>(add(at, total)) << 8 | (word & (generation | lending));
-        if constexpr (Why == purpose::look) {
-            if (replaced(word)) continue;
-        } else {
+        auto const after = static_cast<std::uint64_t>(at + total) << 8 | (word & (generation | lending));
+        if constexpr (Take) {
             if (!word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire))
                 continue;
+        } else {
+            if (replaced(word)) continue;
         }
-        if constexpr (!timed) return {true};
         auto const full = f.full() - outside;
         return {true, {}, total > full ? f.instant(at + total - full) : now, before, after};
     }
@@ -331,11 +358,12 @@ inline gcra_rate gcra::rate_now() const noexcept
     }
 }
 
-inline void gcra::reconfigure(gcra_rate const& next, time_point now) noexcept
+template <class Now>
+void gcra::reconfigure(gcra_rate const& next, Now const& now) noexcept
 {
     std::scoped_lock const lock{writers_};
     auto const half = duration{static_cast<std::int64_t>(next.reach() / 2)};
-    move_to({next, later(now, -half).time_since_epoch().count()}, now);
+    move_to({next, later(told(now), -half).time_since_epoch().count()}, now);
 }
 
 /// The same rate with an origin that reaches `now`. False when `now` lies before the origin, not beyond its reach.
@@ -355,7 +383,8 @@ inline bool gcra::rebase(time_point now) const noexcept
 }
 
 /// Precondition: writers_ is held.
-inline void gcra::move_to(frame next, time_point now) const noexcept
+template <class Now>
+void gcra::move_to(frame next, Now const& now) const noexcept
 {
     constexpr int128 far = int128{1} << 56;
     auto word = word_.load(std::memory_order_acquire);
@@ -363,11 +392,11 @@ inline void gcra::move_to(frame next, time_point now) const noexcept
     store((word + 1) & 1, next);
     next.origin = load(word + 1).origin;  // rounded down to its unit
 
-    int128 const t = now.time_since_epoch().count();
-    int128 const old_at = ((t - old.origin) * old.rate.mul) >> old.rate.shift;
     int128 const up = (int128{1} << next.rate.shift) - 1;  // rounded towards more debt, here and below
-    int128 const next_at = ((t - next.origin) * next.rate.mul + up) >> next.rate.shift;
     for (;;) {
+        int128 const t = told(now).time_since_epoch().count();  // asked after the word was read
+        int128 const old_at = ((t - old.origin) * old.rate.mul) >> old.rate.shift;
+        int128 const next_at = ((t - next.origin) * next.rate.mul + up) >> next.rate.shift;
         // Negative when the bucket has long been full: kept, so that an older reading still finds it full.
         auto const owed = std::clamp(tat(word) - old_at, -far, far) * next.rate.interval;
         auto const scaled = owed / old.rate.interval + (owed % old.rate.interval > 0 ? 1 : 0);

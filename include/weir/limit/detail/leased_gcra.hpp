@@ -35,17 +35,17 @@ public:
     using gcra::gcra;
     leased_gcra(leased_gcra&& other) noexcept : gcra(std::move(other)), lease_(other.lease_.load()) {}
 
-    /// Takes n permits now, or says no. `clock()` tells the time; only asked where the lease is not enough.
-    template <class Now>
-    [[nodiscard]] bool acquire(std::uint64_t n, Now const& clock) noexcept
+    /// Takes n permits now, or says no. The clock is only asked where the lease is not enough.
+    template <class Clock>
+    [[nodiscard]] bool acquire(std::uint64_t n, Clock const& clock) noexcept
     {
         // The flag, not the counter, is looked at first: a load of a word that was just subtracted from waits for it.
         return (is_lending() && take_prepaid(n)) || acquire_by_clock(n, clock);
     }
 
     /// The same at a time of the caller's.
-    template <class Now>
-    [[nodiscard]] bool spend(std::uint64_t n, time_point now, Now const& clock) noexcept
+    template <class Clock>
+    [[nodiscard]] bool spend(std::uint64_t n, time_point now, Clock const& clock) noexcept
     {
         if (take(n, now)) return true;
         if (!lease_would_help(n)) return false;
@@ -53,8 +53,8 @@ public:
         return take(n, now);
     }
 
-    template <class Now>
-    [[nodiscard]] answer reserve(std::uint64_t n, time_point now, duration max_wait, Now const& clock) noexcept
+    template <class Clock>
+    [[nodiscard]] answer reserve(std::uint64_t n, time_point now, duration max_wait, Clock const& clock) noexcept
     {
         if (is_lending()) {
             // At once if that is possible: nobody waits for what is in the lease.
@@ -75,16 +75,17 @@ public:
         return std::min(gcra::available(now) + outside, static_cast<std::uint64_t>(rate_now().burst));
     }
 
-    template <class Now>
-    void reconfigure(gcra_rate const& next, time_point now, Now const& clock) noexcept
+    /// `now`: a time, or again the clock.
+    template <class Time, class Clock>
+    void reconfigure(gcra_rate const& next, Time const& now, Clock const& clock) noexcept
     {
         std::scoped_lock const lock{filler_};
         put_back(clock);
         gcra::reconfigure(next, now);
     }
 
-    template <class Now>
-    void drain(time_point now, Now const& clock) noexcept
+    template <class Clock>
+    void drain(time_point now, Clock const& clock) noexcept
     {
         std::scoped_lock const lock{filler_};
         put_back(clock);
@@ -105,12 +106,12 @@ private:
         return false;
     }
 
-    template <class Now>
-    [[gnu::noinline]] bool acquire_by_clock(std::uint64_t n, Now const& clock) noexcept;
-    template <class Now>
-    [[gnu::cold]] bool acquire_at_end(std::uint64_t n, time_point now, Now const& clock) noexcept;
-    template <class Now>
-    [[nodiscard]] bool fill(std::uint64_t n, Now const& clock) noexcept;
+    template <class Clock>
+    [[gnu::noinline]] bool acquire_by_clock(std::uint64_t n, Clock const& clock) noexcept;
+    template <class Clock>
+    [[gnu::noinline]] bool fill_and_take(std::uint64_t n, Clock const& clock) noexcept;
+    template <class Clock>
+    [[gnu::noinline]] bool acquire_at_end(std::uint64_t n, Clock const& clock) noexcept;
 
     /// Whether a refusal may come from permits in the lease, or from the room set aside for them.
     [[nodiscard]] bool lease_would_help(std::uint64_t n) const noexcept
@@ -121,21 +122,21 @@ private:
         return n <= burst && (in_lease() > 0 || n > burst - static_cast<std::uint64_t>(r.lease));
     }
 
-    template <class Now>
-    void end_lease(Now const& clock) noexcept
+    template <class Clock>
+    void end_lease(Clock const& clock) noexcept
     {
         std::scoped_lock const lock{filler_};
         put_back(clock);
     }
 
     /// Precondition: filler_ is held.
-    template <class Now>
-    void put_back(Now const& clock) noexcept
+    template <class Clock>
+    void put_back(Clock const& clock) noexcept
     {
         if (!is_lending()) return;
         auto held = lease_.load(std::memory_order_relaxed);
         while (held > 0 && !lease_.compare_exchange_weak(held, 0, std::memory_order_relaxed)) {}
-        end_lending(std::max(held, 0), clock());
+        end_lending(std::max(held, 0), clock.now());
     }
 
     // They lie in the tail of gcra, on the line of the word: 56 bytes altogether.
@@ -143,25 +144,18 @@ private:
     atomic<std::int32_t> lease_{0};
 };
 
-template <class Now>
-bool leased_gcra::acquire_by_clock(std::uint64_t n, Now const& clock) noexcept
+template <class Clock>
+bool leased_gcra::acquire_by_clock(std::uint64_t n, Clock const& clock) noexcept
 {
     if (n == 0) return true;
     for (;;) {
-        auto const now = clock();
-        auto const first = take_unless_plenty(n, now);
-        if (first == verdict::taken) return true;
-        if (first == verdict::plenty) {
-            if (filler_.try_lock()) {
-                std::scoped_lock const lock{std::adopt_lock, filler_};
-                if (fill(n, clock)) return true;
-            } else if (take(n, now)) {
-                return true;  // nobody waits for the filler
-            }
-        } else if (!is_lending()) {
-            return false;
-        } else if (n > 1 || in_lease() == 0) {
-            return acquire_at_end(n, now, clock);
+        auto const what = decide<true>(n, clock.now());
+        if (what == verdict::taken) return true;
+        if (what == verdict::plenty) {
+            if (fill_and_take(n, clock)) return true;
+        } else {
+            if (!is_lending()) return false;
+            if (n > 1 || in_lease() == 0) return acquire_at_end(n, clock);
         }
         if (take_prepaid(n)) return true;
     }
@@ -169,16 +163,16 @@ bool leased_gcra::acquire_by_clock(std::uint64_t n, Now const& clock) noexcept
 
 /// The word has not enough, nor has the lease. Ends the lending where that frees enough for n, or where the lease is
 /// empty: from then on a refusal only reads.
-template <class Now>
-bool leased_gcra::acquire_at_end(std::uint64_t n, time_point now, Now const& clock) noexcept
+template <class Clock>
+bool leased_gcra::acquire_at_end(std::uint64_t n, Clock const& clock) noexcept
 {
     auto const r = rate_now();
     if (n > static_cast<std::uint64_t>(r.burst)) return false;
     auto const held = in_lease();
     bool const beyond = n > static_cast<std::uint64_t>(r.burst - r.lease);  // it needs the room set aside for the lease
-    if (beyond || gcra::look(n, now, duration::zero(), held).admitted) {
+    if (beyond || (held > 0 && gcra::look(n, clock.now(), duration::zero(), held).admitted)) {
         end_lease(clock);
-        return take(n, clock());
+        return take(n, clock.now());
     }
     if (held > 0) return false;
     if (filler_.try_lock()) {
@@ -191,14 +185,16 @@ bool leased_gcra::acquire_at_end(std::uint64_t n, time_point now, Now const& clo
     return false;
 }
 
-/// Pays for n permits and the next lease. Precondition: filler_ is held.
-template <class Now>
-bool leased_gcra::fill(std::uint64_t n, Now const& clock) noexcept
+/// Pays for n permits and the next lease, or, as nobody waits for the one who does that, for n permits.
+template <class Clock>
+bool leased_gcra::fill_and_take(std::uint64_t n, Clock const& clock) noexcept
 {
+    std::unique_lock const filler{filler_, std::try_to_lock};
+    if (!filler) return take(n, clock.now());
     auto const held = in_lease();
     auto const most = static_cast<std::int32_t>(rate_now().lease);
     if (held >= most || n <= static_cast<std::uint64_t>(held)) return false;  // another one was faster
-    auto const got = lend(n, most - held, clock());
+    auto const got = lend(n, most - held, clock.now());
     if (got.extra > 0) {
         auto left = lease_.load(std::memory_order_relaxed);
         auto const extra = static_cast<std::int32_t>(got.extra);
