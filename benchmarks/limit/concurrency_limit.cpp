@@ -107,7 +107,7 @@ int main(int argc, char** argv)
                                refuse(),
                                hand_over()};
         },
-        "two lock xadds, own line");
+        "two lock xadds, own line", pair, "concurrency_limit");
     char note[96];
     std::snprintf(note, sizeof note, "two lock xadds on an own line take %.1f ns here: %.2f times that",
                   t.ns("two lock xadds, own line"), t.ratio(pair, "two lock xadds, own line"));

@@ -94,7 +94,7 @@ int main(int argc, char** argv)
                 bench::admit_and_record<weir::token_bucket>("token_bucket: admit(now) and record", plenty()),
             };
         },
-        floors::own_xadd);
+        floors::own_xadd, "token_bucket: allow", "token_bucket");
     r.judge({.name = "token_bucket allow / lock xadd on an own line",
              .value = allow.ratio("token_bucket: allow", floors::own_xadd),
              .limit = 1.25,

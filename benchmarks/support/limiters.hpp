@@ -98,13 +98,16 @@ template <class Limiter>
     return {std::move(name), body, [own, o = std::move(o)](unsigned) { own->make(o); }};
 }
 
-/// Runs what `make` gives for each count of threads; the first table, of one thread, is what bars are judged by.
+/// Runs what `make` gives for each count of threads; the first table, of one thread, is what bars are judged by. The
+/// throughput of the contender named `charted` goes into the page's chart, as `series`.
 template <class Make>
-table const& by_threads(report& r, Make const& make, char const* floor)
+table const& by_threads(report& r, Make const& make, char const* floor, std::string const& charted = {},
+                        std::string const& series = {})
 {
     table const* first = nullptr;
     for (auto const n : r.thread_counts()) {
         auto const& t = r.run(make(), n, floor);
+        if (!charted.empty()) r.point("threads", series, n, t.per_second(charted) / 1e6);
         if (first == nullptr) first = &t;
     }
     return *first;
@@ -129,7 +132,7 @@ void allow_and_deny(report& r, std::string const& name, typename Limiter<weir::t
                 admit_and_record<Limiter<weir::tsc_clock>>(name + ": admit(now) and record", plenty),
             };
         },
-        floors::own_cas);
+        floors::own_cas, with(name, "tsc_clock") + ": allow", name);
     by_threads(
         r,
         [&] {
