@@ -13,13 +13,31 @@
 namespace never_over {
 namespace {
 
+// Decisions are written as "0x26,1,0x3": most of them are "go on".
+
 std::vector<unsigned> numbers(std::string const& list)
 {
     std::vector<unsigned> v;
     std::istringstream in{list};
-    for (std::string one; std::getline(in, one, ',');)
-        v.push_back(static_cast<unsigned>(std::strtoul(one.c_str(), {}, 10)));
+    for (std::string one; std::getline(in, one, ',');) {
+        auto const x = one.find('x');
+        auto const times = x == std::string::npos ? 1 : std::strtoul(one.c_str() + x + 1, nullptr, 10);
+        v.insert(v.end(), times, static_cast<unsigned>(std::strtoul(one.c_str(), nullptr, 10)));
+    }
     return v;
+}
+
+std::string text(std::vector<unsigned> const& v)
+{
+    std::string s;
+    for (std::size_t i = 0; i < v.size() && s.size() < 2000;) {
+        auto end = i;
+        while (end < v.size() && v[end] == v[i]) ++end;
+        s += (i == 0 ? "" : ",") + std::to_string(v[i]);
+        if (end - i > 1) s += "x" + std::to_string(end - i);
+        i = end;
+    }
+    return s;
 }
 
 int explore(int argc, char** argv)
@@ -46,6 +64,7 @@ int explore(int argc, char** argv)
     }
     std::vector<scenario> all;
     add_gcra(all);
+    add_leased(all);
     add_concurrency_limit(all);
     add_retry_budget(all);
     add_circuit_breaker(all);
@@ -66,10 +85,8 @@ int explore(int argc, char** argv)
                     : r.complete || o.replay ? "all orders"
                                              : "not all orders");
         if (!r.failure.empty()) {
-            std::string list;
-            for (auto const d : r.decisions) list += (list.empty() ? "" : ",") + std::to_string(d);
             std::printf("%s: %s\nto see it: %s --scenario '%s' --bound %u --replay '%s'\n", s.name.c_str(),
-                        r.failure.c_str(), argv[0], s.name.c_str(), r.bound, list.c_str());
+                        r.failure.c_str(), argv[0], s.name.c_str(), r.bound, text(r.decisions).c_str());
             ok = false;
         }
         std::fflush(stdout);

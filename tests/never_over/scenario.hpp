@@ -55,6 +55,7 @@ inline std::string over(std::vector<admitted> const& h, allowance const& a, std:
 }
 
 void add_gcra(std::vector<scenario>& all);
+void add_leased(std::vector<scenario>& all);
 void add_concurrency_limit(std::vector<scenario>& all);
 void add_retry_budget(std::vector<scenario>& all);
 void add_circuit_breaker(std::vector<scenario>& all);

@@ -86,14 +86,17 @@ public:
             abandoned_ = true;
         }
         auto& me = fibers_[running_];
-        bool const spins = me.unchanged >= 3;
-        if (spins) me.unchanged = 0;
-        switch_to(choose(!spins));
+        me.spins = me.unchanged >= 8;
+        if (me.spins) me.unchanged = 0;
+        switch_to(choose(true));
         trace(what, where);
     }
-    /// That step changed nothing: a thread that does this on one address again and again waits for others.
+    /// Whether that step changed anything. A thread that changes nothing on one address again and again waits for
+    /// others, and goes on when anything was changed.
     void changed(bool yes, void const* where) noexcept
     {
+        if (yes)
+            for (auto& f : fibers_) f.spins = false;
         auto& me = fibers_[running_];
         me.unchanged = yes ? 0 : me.looked_at == where ? me.unchanged + 1 : 1;
         me.looked_at = where;
@@ -129,6 +132,7 @@ private:
         std::unique_ptr<char[]> stack;
         std::function<bool()> ready;  // waits for this, if anything
         bool done = true;
+        bool spins = false;
         unsigned unchanged = 0;
         void const* looked_at = nullptr;
     };
@@ -166,7 +170,7 @@ private:
 
     void run(result& r)
     {
-        for (auto& f : fibers_) f.done = false, f.ready = nullptr, f.unchanged = 0, f.looked_at = nullptr;
+        for (auto& f : fibers_) f.done = f.spins = false, f.ready = nullptr, f.unchanged = 0, f.looked_at = nullptr;
         steps_ = 0;
         depth_ = 0;
         preemptions_ = 0;
@@ -190,7 +194,7 @@ private:
     [[nodiscard]] bool can_go_on(unsigned i) const
     {
         auto const& f = fibers_[i];
-        return !f.done && (!f.ready || f.ready());
+        return !f.done && !f.spins && (!f.ready || f.ready());
     }
 
     /// The thread to run now; `nobody`: the run is over.
@@ -204,6 +208,9 @@ private:
             if (i != running_ && can_go_on(i)) candidates_.push_back(i);
         if (candidates_.empty() && mine) return running_;
         if (candidates_.empty()) {
+            bool any_spins = false;
+            for (auto& f : fibers_) any_spins |= std::exchange(f.spins, false);
+            if (any_spins) return choose(me_first);  // not for long, or it is a livelock
             for (auto const& f : fibers_)
                 if (!f.done) {
                     fail("deadlock, or a wake-up that was lost");

@@ -1,0 +1,146 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+
+#include "never_over/scenario.hpp"
+
+#include <weir/limit/token_bucket.hpp>
+
+namespace never_over {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::int64_t t0 = 1'000'000'000;
+
+/// A bucket that leases two permits at once, from a burst of 16.
+struct leased {
+    weir::rate rate = weir::per_second(100'000'000);  // one per 10 ns
+    weir::token_bucket_options options{.rate = rate, .burst = 16, .lease = 20ns};
+    weir::atomic<std::int64_t> time{t0};
+    stepping_clock clock{&time};
+    weir::basic_token_bucket<stepping_clock> bucket{options, clock};
+    std::vector<admitted> events;
+
+    void take(std::uint32_t n = 1)
+    {
+        auto const from = time.load();
+        if (bucket.try_acquire(n)) events.push_back({from, time.load(), n});
+    }
+    void take_at(std::uint32_t n)
+    {
+        auto const now = time.load();
+        if (bucket.try_acquire(n, at(now))) events.push_back({now, time.load(), n});
+    }
+    void pass(std::int64_t ns) { time.fetch_add(ns); }
+
+    std::string end()
+    {
+        if (auto wrong = over(events, allowance{rate}, options.burst); !wrong.empty()) return wrong;
+        // Nothing has leaked: after a pause all of the burst is there again, wherever it lay.
+        return bucket.try_acquire(16, at(t0 + 1'000'000)) ? "" : "permits were lost";
+    }
+};
+
+/// The lease runs out and is paid for anew under three callers.
+struct refill : leased {
+    refill() { take(13); }
+    void thread(unsigned i)
+    {
+        if (i == 2) pass(25);
+        take(), take();
+        if (i == 2) take(3);
+    }
+};
+
+/// The one who pays for the lease is held up across a pause in which the bucket fills.
+struct held_up : leased {
+    held_up() { take(15); }
+    void thread(unsigned i)
+    {
+        switch (i) {
+            case 0: take(), take(); break;
+            case 1: pass(500), take(14); break;
+            default: take(), take(2);
+        }
+    }
+};
+
+/// Who brings a time takes what lies in the lease too.
+struct put_back : leased {
+    put_back() { take(12), take(); }
+    void thread(unsigned i)
+    {
+        switch (i) {
+            case 0: take(), take(); break;
+            case 1: take_at(3), pass(160), take_at(16); break;
+            default: take_at(2), take();
+        }
+    }
+};
+
+/// A wish that only the whole burst can meet, while others lease from it.
+struct all_of_it : leased {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            take(16);
+        } else {
+            take(), pass(90), take(16);
+        }
+    }
+};
+
+struct drained : leased {
+    drained() { take(10), take(); }
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            bucket.drain();
+        } else {
+            take(), pass(10), take(2);
+        }
+    }
+};
+
+/// A reservation that is cancelled while others lease.
+struct cancelled : leased {
+    cancelled() { take(13); }
+    void thread(unsigned i)
+    {
+        if (i != 0) {
+            take(), pass(100), take(8);
+            return;
+        }
+        auto const now = time.load();
+        auto a = bucket.reserve(2, 0ns, at(now));
+        if (a && !a->cancel()) events.push_back({now, time.load(), 2});
+    }
+};
+
+/// A burst that becomes smaller, and is not leased from any more, then larger again.
+struct reconfigured : leased {
+    reconfigured() { take(12), take(); }
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            bucket.reconfigure({.rate = rate, .burst = 8});
+            bucket.reconfigure(options);
+        } else {
+            take(), pass(70), take(7);
+        }
+    }
+};
+
+}  // namespace
+
+void add_leased(std::vector<scenario>& all)
+{
+    all.push_back(make_scenario<refill>("token_bucket: the lease is refilled", 3, 2));
+    all.push_back(make_scenario<held_up>("token_bucket: the filler is held up", 3, 2));
+    all.push_back(make_scenario<put_back>("token_bucket: the lease is put back", 3, 2));
+    all.push_back(make_scenario<all_of_it>("token_bucket: the whole burst is wanted", 3, 2));
+    all.push_back(make_scenario<drained>("token_bucket: drained while leasing", 3, 2));
+    all.push_back(make_scenario<cancelled>("token_bucket: cancelled while leasing", 3, 2));
+    all.push_back(make_scenario<reconfigured>("token_bucket: reconfigured while leasing", 3, 2));
+}
+
+}  // namespace never_over
