@@ -42,6 +42,9 @@
 #include <weir/core/tsc_clock.hpp>
 #include <weir/limit/concurrency_limit.hpp>
 #include <weir/limit/fixed_window.hpp>
+#include <weir/limit/ip_key.hpp>
+#include <weir/limit/keyed_limiter.hpp>
+#include <weir/limit/keyed_limiter_options.hpp>
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/rate.hpp>
 #include <weir/limit/rate_permit.hpp>
