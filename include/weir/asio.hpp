@@ -9,6 +9,7 @@
 #include <weir/async/async_call.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/async/timer_queue.hpp>
+#include <weir/http/byte_rate.hpp>
 #include <weir/http/classify.hpp>
 #include <weir/http/client.hpp>
 #include <weir/http/client_options.hpp>
