@@ -115,6 +115,8 @@ int check(arguments const& a)
 {
     std::vector<row> rows;
     add_rate_limiters(rows);
+    add_windows(rows);
+    add_keyed(rows);
     add_concurrency(rows);
     std::erase_if(rows, [&](row const& r) { return r.name.find(a.limiter) == std::string::npos; });
     if (rows.empty()) {

@@ -11,45 +11,6 @@ namespace {
 using token_bucket = weir::basic_token_bucket<run_clock>;
 using leaky_bucket = weir::basic_leaky_bucket<run_clock>;
 
-// The ways of asking. Where the caller names the time, the bound holds in terms of that time.
-
-constexpr auto tell_the_time = [](auto& limiter, turn const& t) {
-    if (limiter.try_acquire(t.n, t.now)) t.admit_at(t.now);
-};
-
-/// For when the rate changes between being told the time and deciding: which of the two rates was in force at a time that
-/// has passed, nobody can say.
-constexpr auto tell_and_wait = [](auto& limiter, turn const& t) {
-    if (limiter.try_acquire(t.n, t.now)) t.admit_by_now();
-};
-
-constexpr auto ask_its_clock = [](auto& limiter, turn const& t) {
-    if (limiter.try_acquire(t.n)) t.admit_by_now();
-};
-
-/// One in four gives its permits back, perhaps late.
-constexpr auto admit_and_cancel = [](auto& limiter, turn const& t) {
-    auto a = limiter.reserve(t.n, weir::duration::zero(), t.now);
-    if (!a) return;
-    if (t.random.one_in(4)) {
-        if (t.random.one_in(4)) weir::yielding::disturb(t.random());
-        if (a->cancel()) return;
-    } else {
-        a->record(weir::outcome::success(), t.now);
-    }
-    t.admit_at(t.now);
-};
-
-/// Waits up to three bursts; what counts is when it is sent.
-constexpr auto reserve_ahead = [](auto& limiter, turn const& t) {
-    auto a = limiter.reserve(t.n, std::chrono::milliseconds{3}, t.now);
-    if (!a) return;
-    auto const at = a->start_at();
-    if (t.random.one_in(4) && a->cancel()) return;
-    a->record(weir::outcome::success(), t.now);
-    t.admit_at(at);
-};
-
 template <class Limiter, class Options, class Decide>
 verdict one_rate(plan const& p, Options const& o, Decide const& decide)
 {
@@ -85,7 +46,9 @@ verdict flipped_rates(plan const& p, Options const& o, Decide const& decide)
 
 void add_rate_limiters(std::vector<row>& rows)
 {
-    auto const bucket = [](plan const& p) { return weir::token_bucket_options{p.of.rate, p.of.burst, {}}; };
+    auto const bucket = [](plan const& p) {
+        return weir::token_bucket_options{.rate = p.of.rate, .burst = p.of.burst, .name = {}};
+    };
     auto const leaky = [](plan const& p, weir::duration wait) {
         return weir::leaky_bucket_options{p.of.rate, wait, p.of.burst, {}};
     };
@@ -97,8 +60,12 @@ void add_rate_limiters(std::vector<row>& rows)
                     [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), admit_and_cancel); }});
     rows.push_back({"token_bucket, reserved ahead",
                     [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), reserve_ahead); }});
+    rows.push_back({"token_bucket, everything at once",
+                    [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), everything); }});
     rows.push_back({"token_bucket, rate flips",
                     [=](plan const& p) { return flipped_rates<token_bucket>(p, bucket(p), tell_and_wait); }});
+    rows.push_back({"token_bucket, its own clock, rate flips",
+                    [=](plan const& p) { return flipped_rates<token_bucket>(p, bucket(p), ask_its_clock); }});
     rows.push_back(
         {"leaky_bucket, meter", [=](plan const& p) { return one_rate<leaky_bucket>(p, leaky(p, {}), tell_the_time); }});
     rows.push_back({"leaky_bucket, shaper", [=](plan const& p) {

@@ -3,8 +3,12 @@
 
 #include "never_over/traffic.hpp"
 
+#include <weir/core/atomic.hpp>
+#include <weir/core/outcome.hpp>
+
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -36,12 +40,13 @@ inline std::string text(int128 x)
 }
 
 /// Every interval against earned + burst.
-inline verdict judge(history const& h, allowance const& a, std::uint64_t burst)
+/// `more`: so many parts of a permit above it.
+inline verdict judge(history const& h, allowance const& a, std::uint64_t burst, int128 more = 0)
 {
     verdict v;
     v.decisions = h.decisions;
     for (auto const& e : h.admissions) v.admitted += e.n;
-    auto const most = int128{burst} * a.permit;
+    auto const most = int128{burst} * a.permit + more;
     auto const w = worst_interval(h.admissions, a);
     v.share = w.share(most);
     v.over = w.excess > most;
@@ -52,7 +57,7 @@ inline verdict judge(history const& h, allowance const& a, std::uint64_t burst)
 }
 
 /// Every interval of every key.
-inline verdict judge_keys(history h, allowance const& a, std::uint64_t burst)
+inline verdict judge_keys(history h, allowance const& a, std::uint64_t burst, int128 more = 0)
 {
     std::stable_sort(h.admissions.begin(), h.admissions.end(),
                      [](admitted const& x, admitted const& y) { return x.key < y.key; });
@@ -61,7 +66,7 @@ inline verdict judge_keys(history h, allowance const& a, std::uint64_t burst)
     for (auto first = h.admissions.begin(); first != h.admissions.end();) {
         auto const last =
             std::find_if(first, h.admissions.end(), [&](admitted const& e) { return e.key != first->key; });
-        auto const v = judge({{first, last}, 0}, a, burst);
+        auto const v = judge({{first, last}, 0}, a, burst, more);
         all.admitted += v.admitted;
         if (v.share > all.share || v.over) all.where = "key " + std::to_string(first->key) + ' ' + v.where;
         all.share = std::max(all.share, v.share);
@@ -94,8 +99,72 @@ struct run_time {
 
 void disturb_this_thread(std::uint64_t seed);
 
+// The ways of asking. Where the caller names the time, the bound holds in terms of that time.
+
+inline constexpr auto tell_the_time = [](auto& limiter, turn const& t) {
+    if (limiter.try_acquire(t.n, t.now)) t.admit_at(t.now);
+};
+
+/// For when the rate changes between being told the time and deciding: which of the two rates was in force at a time that
+/// has passed, nobody can say.
+inline constexpr auto tell_and_wait = [](auto& limiter, turn const& t) {
+    if (limiter.try_acquire(t.n, t.now)) t.admit_by_now();
+};
+
+inline constexpr auto ask_its_clock = [](auto& limiter, turn const& t) {
+    if (limiter.try_acquire(t.n)) t.admit_by_now();
+};
+
+/// One in four gives its permits back, perhaps late.
+inline constexpr auto admit_and_cancel = [](auto& limiter, turn const& t) {
+    auto a = limiter.reserve(t.n, weir::duration::zero(), t.now);
+    if (!a) return;
+    if (t.random.one_in(4)) {
+        if (t.random.one_in(4)) weir::yielding::disturb(t.random());
+        if (a->cancel()) return;
+    } else {
+        a->record(weir::outcome::success(), t.now);
+    }
+    t.admit_at(t.now);
+};
+
+/// Waits for what it needs; what counts is when it is sent.
+inline constexpr auto reserve_ahead = [](auto& limiter, turn const& t) {
+    auto a = limiter.reserve(t.n, std::chrono::milliseconds{3}, t.now);
+    if (!a) return;
+    auto const at = a->start_at();
+    if (t.random.one_in(4) && a->cancel()) return;
+    a->record(weir::outcome::success(), t.now);
+    t.admit_at(at);
+};
+
+/// Every verb there is, and now and then the bucket is emptied.
+inline constexpr auto everything = [](auto& limiter, turn const& t) {
+    switch (auto const way = t.random.below(64)) {
+        case 0:
+            if (t.random.one_in(8)) limiter.drain();
+            break;
+        case 1:
+            if (limiter.available() > 1'000'000'000) t.admit_at(t.now);  // what can never be would be seen as over
+            break;
+        default:
+            if (way < 8) {
+                auto a = limiter.admit(t.now);
+                if (!a || (t.random.one_in(2) && a->cancel())) break;
+                a->record(weir::outcome::success(), t.now);
+                t.admissions.push_back({t.now.time_since_epoch().count(), t.clock.count(), 1});
+            } else if (way < 24) {
+                tell_and_wait(limiter, t);
+            } else {
+                ask_its_clock(limiter, t);
+            }
+    }
+};
+
 /// The rows of every room; each in a file of its own.
 void add_rate_limiters(std::vector<row>& rows);
+void add_windows(std::vector<row>& rows);
+void add_keyed(std::vector<row>& rows);
 void add_concurrency(std::vector<row>& rows);
 
 }  // namespace never_over
