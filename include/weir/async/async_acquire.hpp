@@ -15,6 +15,7 @@
 #include <atomic>
 #include <concepts>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 namespace weir {
@@ -42,6 +43,15 @@ concept rate_limiter = requires(L& l, std::uint64_t n, duration max_wait, time_p
     requires detail::reservation<typename decltype(l.reserve(n, max_wait, now))::token_type>;
 };
 
+namespace detail {
+
+// A limiter that can be copied is a handle to one, like a key of a keyed_limiter, and may be a temporary.
+template <class L>
+concept limiter_argument = rate_limiter<std::remove_reference_t<L>> &&
+                           (std::is_lvalue_reference_v<L> || std::copyable<std::remove_reference_t<L>>);
+
+}  // namespace detail
+
 /// Waits for `n` permits of a rate limiter, at most `max_wait`. They are reserved at once, so those who wait are served
 /// in the order they came. When one of them gives up, those behind it move up, and start earlier.
 ///
@@ -56,28 +66,29 @@ concept rate_limiter = requires(L& l, std::uint64_t n, duration max_wait, time_p
 /// max_wait:     left out, it is `limiter.max_wait()` where there is one, and otherwise for ever.
 /// now:          given, it is the time of asking, and no clock is read unless there is a wait.
 /// Executor:     the handler's associated executor, or `executor` as the first argument; also the source of time.
-/// Lifetimes:    the limiter, until completion; where a context is destroyed under its waiters, until then.
+/// Lifetimes:    the limiter, until completion; where a context is destroyed under its waiters, until then. A handle, that
+///               is a limiter that can be copied, is copied; those who wait for it give their place to nobody.
 /// Cost:         without a wait, that of a post. A wait is one allocation from the handler's allocator and a short lock;
 ///               all waits of a limiter in a context are one node in its timer queue.
 /// Seen in:      examples/13_wait_for_a_permit.cpp
-template <class Executor, rate_limiter Limiter, class Token>
-auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, duration max_wait, Token&& token);
+template <class Executor, detail::limiter_argument Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, duration max_wait, Token&& token);
 
-template <rate_limiter Limiter, class Token>
-auto async_acquire(Limiter& limiter, std::uint64_t n, duration max_wait, Token&& token);
+template <detail::limiter_argument Limiter, class Token>
+auto async_acquire(Limiter&& limiter, std::uint64_t n, duration max_wait, Token&& token);
 
-template <class Executor, rate_limiter Limiter, class Token>
-auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, Token&& token);
+template <class Executor, detail::limiter_argument Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, Token&& token);
 
-template <rate_limiter Limiter, class Token>
-auto async_acquire(Limiter& limiter, std::uint64_t n, Token&& token);
+template <detail::limiter_argument Limiter, class Token>
+auto async_acquire(Limiter&& limiter, std::uint64_t n, Token&& token);
 
-template <class Executor, rate_limiter Limiter, class Token>
-auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, duration max_wait, time_point now,
+template <class Executor, detail::limiter_argument Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, duration max_wait, time_point now,
                    Token&& token);
 
-template <rate_limiter Limiter, class Token>
-auto async_acquire(Limiter& limiter, std::uint64_t n, duration max_wait, time_point now, Token&& token);
+template <detail::limiter_argument Limiter, class Token>
+auto async_acquire(Limiter&& limiter, std::uint64_t n, duration max_wait, time_point now, Token&& token);
 
 /// Waits for a slot of a concurrency limit, first come first served, at most `max_wait`.
 ///
@@ -115,6 +126,29 @@ template <class Executor>
 }
 
 template <class Limiter>
+class limiter_ref {
+public:
+    explicit limiter_ref(Limiter& limiter) noexcept : limiter_(&limiter) {}
+    [[nodiscard]] Limiter& get() noexcept { return *limiter_; }
+    [[nodiscard]] void const* address(void const*) const noexcept { return limiter_; }
+
+private:
+    Limiter* limiter_;
+};
+
+// Two handles at one address, one after the other, may stand for two limiters: a waiter is then alone in its queue.
+template <std::copyable Limiter>
+class limiter_ref<Limiter> {
+public:
+    explicit limiter_ref(Limiter& limiter) : limiter_(limiter) {}
+    [[nodiscard]] Limiter& get() noexcept { return limiter_; }
+    [[nodiscard]] void const* address(void const* waiter) const noexcept { return waiter; }
+
+private:
+    Limiter limiter_;
+};
+
+template <class Limiter>
 [[nodiscard]] duration longest_wait(Limiter const& limiter) noexcept
 {
     if constexpr (requires { limiter.max_wait(); })
@@ -138,7 +172,7 @@ public:
 
     permit_wait(Handler&& handler, Executor const& executor) : base(std::move(handler), executor) {}
 
-    static void start(Handler&& handler, Executor const& executor, Limiter const& limiter, std::uint64_t n,
+    static void start(Handler&& handler, Executor const& executor, limiter_ref<Limiter> const& limiter, std::uint64_t n,
                       permit_of<Limiter>&& permit)
     {
         auto& waiting = queues::of(executor);
@@ -146,7 +180,7 @@ public:
         self->listen([op = self.get(), &waiting] {
             if (waiting.leave(*op)) op->post({asio::error::operation_aborted});
         });
-        if (waiting.insert(*self, limiter, n, std::move(permit))) (void)self.release();
+        if (waiting.insert(*self, limiter.address(self.get()), n, std::move(permit))) (void)self.release();
     }
 
 private:
@@ -161,25 +195,41 @@ private:
 template <class Limiter>
 struct start_rate_acquire {
     template <class Handler, class Executor, class Now>
-    void operator()(Handler handler, Executor const& given, Limiter* limiter, std::uint64_t n, duration max_wait,
-                    Now when) const
+    void operator()(Handler handler, Executor const& given, limiter_ref<Limiter> limiter, std::uint64_t n,
+                    duration max_wait, Now when) const
     {
         auto const executor = operation_executor(given, handler);
+        if (try_first(limiter.get(), n, executor, when)) return post_success(executor, std::move(handler));
         auto const now = time_of_asking(when, executor);
-        if constexpr (requires {
-                          {
-                              limiter->try_acquire(n, now)
-                          } -> std::same_as<bool>;
-                      })  // cheaper than a token
-            if (limiter->try_acquire(n, now)) return post_success(executor, std::move(handler));
-        auto answer = limiter->reserve(n, max_wait, now);
+        auto answer = limiter.get().reserve(n, max_wait, now);
         if (!answer) return post_failure(executor, std::move(handler), make_error_code(answer.refused().code));
         if (answer->start_at() <= now) {
             answer->record(outcome::success(), now);
             return post_success(executor, std::move(handler));
         }
         using op = permit_wait<Limiter, Handler, std::remove_cv_t<decltype(executor)>>;
-        op::start(std::move(handler), executor, *limiter, n, *std::move(answer));
+        op::start(std::move(handler), executor, limiter, n, *std::move(answer));
+    }
+
+private:
+    /// Permits on hand are taken without a token, and in real time without reading a clock, where the limiter can do
+    /// that. False: ask further.
+    template <class Executor, class Now>
+    static bool try_first(Limiter& limiter, std::uint64_t n, Executor const& executor, Now when)
+    {
+        if constexpr (std::same_as<Now, of_context> && requires {
+                          {
+                              limiter.try_acquire(n)
+                          } -> std::same_as<bool>;
+                      })
+            if (timer_queue::of(executor).real_time()) return limiter.try_acquire(n);
+        if constexpr (requires(time_point t) {
+                          {
+                              limiter.try_acquire(n, t)
+                          } -> std::same_as<bool>;
+                      })
+            return limiter.try_acquire(n, time_of_asking(when, executor));
+        return false;
     }
 };
 
@@ -278,49 +328,49 @@ template <class Token, class Executor, class Limiter, class Now>
 auto acquire_permits(Executor const& executor, Limiter& limiter, std::uint64_t n, duration max_wait, Now now,
                      Token&& token)
 {
-    return asio::async_initiate<Token, void(boost::system::error_code)>(start_rate_acquire<Limiter>{}, token, executor,
-                                                                        &limiter, n, max_wait, now);
+    return asio::async_initiate<Token, void(boost::system::error_code)>(
+        start_rate_acquire<Limiter>{}, token, executor, limiter_ref<Limiter>(limiter), n, max_wait, now);
 }
 
 }  // namespace detail
 
-template <class Executor, rate_limiter Limiter, class Token>
-auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, duration max_wait, Token&& token)
+template <class Executor, detail::limiter_argument Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, duration max_wait, Token&& token)
 {
     return detail::acquire_permits<Token>(executor, limiter, n, max_wait, detail::of_context{},
                                           std::forward<Token>(token));
 }
 
-template <rate_limiter Limiter, class Token>
-auto async_acquire(Limiter& limiter, std::uint64_t n, duration max_wait, Token&& token)
+template <detail::limiter_argument Limiter, class Token>
+auto async_acquire(Limiter&& limiter, std::uint64_t n, duration max_wait, Token&& token)
 {
     return detail::acquire_permits<Token>(detail::of_handler{}, limiter, n, max_wait, detail::of_context{},
                                           std::forward<Token>(token));
 }
 
-template <class Executor, rate_limiter Limiter, class Token>
-auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, Token&& token)
+template <class Executor, detail::limiter_argument Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, Token&& token)
 {
     return detail::acquire_permits<Token>(executor, limiter, n, detail::longest_wait(limiter), detail::of_context{},
                                           std::forward<Token>(token));
 }
 
-template <rate_limiter Limiter, class Token>
-auto async_acquire(Limiter& limiter, std::uint64_t n, Token&& token)
+template <detail::limiter_argument Limiter, class Token>
+auto async_acquire(Limiter&& limiter, std::uint64_t n, Token&& token)
 {
     return detail::acquire_permits<Token>(detail::of_handler{}, limiter, n, detail::longest_wait(limiter),
                                           detail::of_context{}, std::forward<Token>(token));
 }
 
-template <class Executor, rate_limiter Limiter, class Token>
-auto async_acquire(Executor const& executor, Limiter& limiter, std::uint64_t n, duration max_wait, time_point now,
+template <class Executor, detail::limiter_argument Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, duration max_wait, time_point now,
                    Token&& token)
 {
     return detail::acquire_permits<Token>(executor, limiter, n, max_wait, now, std::forward<Token>(token));
 }
 
-template <rate_limiter Limiter, class Token>
-auto async_acquire(Limiter& limiter, std::uint64_t n, duration max_wait, time_point now, Token&& token)
+template <detail::limiter_argument Limiter, class Token>
+auto async_acquire(Limiter&& limiter, std::uint64_t n, duration max_wait, time_point now, Token&& token)
 {
     return detail::acquire_permits<Token>(detail::of_handler{}, limiter, n, max_wait, now, std::forward<Token>(token));
 }

@@ -142,6 +142,9 @@ public:
         return nodes_.size();
     }
 
+    /// Whether time here is steady time, the same that every clock of weir tells.
+    [[nodiscard]] bool real_time() const noexcept { return !virtual_; }
+
     /// From now on this context's time stands still at `start` until `advance` moves it.
     /// Precondition: nothing waits yet.
     void use_virtual_time(time_point start) noexcept

@@ -86,14 +86,14 @@ public:
         return asio::use_service<permit_queues>(asio::query(executor, asio::execution::context));
     }
 
-    /// `w` waits for `token.start_at()`, or for an earlier reservation that another gives up. False: the context is
+    /// `w` waits for `token.start_at()`, which a limiter at the address `limiter` granted, or for an earlier reservation that another gives up. False: the context is
     /// going down, nothing was done.
-    [[nodiscard]] bool insert(waiter& w, Limiter const& limiter, std::uint64_t permits, Token&& token)
+    [[nodiscard]] bool insert(waiter& w, void const* limiter, std::uint64_t permits, Token&& token)
     {
         auto const start = token.start_at();
         std::scoped_lock const lock(mutex_);
         if (down_) return false;
-        auto& q = queue_of(&limiter);
+        auto& q = queue_of(limiter);
         // Almost always the last: limiters hand out starts in order, unless they are jittered, or two threads overtake
         // each other between reserving and here.
         auto slot = q.slots.end();
@@ -142,15 +142,15 @@ private:
         permit_queues& owner;
         reservations slots;
         weir::detail::permit_queues<Limiter, Token>::waiters waiters;
-        Limiter const* limiter = nullptr;
+        void const* limiter = nullptr;
         bool mixed = false;  // not all for the same number of permits
         bool armed = false;  // its wait is in the timer queue, or `expired` is on its way
     };
-    using queues = std::unordered_map<Limiter const*, queue>;
+    using queues = std::unordered_map<void const*, queue>;
 
     // All below: under the lock.
 
-    queue& queue_of(Limiter const* limiter)
+    queue& queue_of(void const* limiter)
     {
         auto found = queues_.find(limiter);
         if (found == queues_.end()) {
