@@ -307,7 +307,7 @@ TEST_CASE("sliding_window_limiter: equals the two windows of the book in a milli
     std::mt19937_64 g{1};
     for (int round = 0; round < 500; ++round) {
         std::uint64_t const limit = 1 + (g() % 3 == 0 ? g() % 16'777'215 : g() % 12);
-        auto const longest = g() % 3 == 0 ? 1'000'000'000'000'000 : g() % 2 == 0 ? 1'000'000'000 : 20;
+        std::uint64_t const longest = g() % 3 == 0 ? 1'000'000'000'000'000u : g() % 2 == 0 ? 1'000'000'000 : 20;
         auto const window = 1ns + up_to(g, longest);
         auto const w_ns = static_cast<std::uint64_t>(window.count());
         sliding_window_limiter w{{.limit = limit, .window = window}};

@@ -252,7 +252,7 @@ TEST_CASE("sliding_window_log: equals the whole history in half a million decisi
     for (int round = 0; round < 500; ++round) {
         std::uint64_t const capacity = 1 + (g() % 4 == 0 ? g() % 1000 : g() % 12);
         auto limit = capacity;
-        auto const longest = g() % 3 == 0 ? 1'000'000'000'000'000 : g() % 2 == 0 ? 1'000'000'000 : 20;
+        std::uint64_t const longest = g() % 3 == 0 ? 1'000'000'000'000'000u : g() % 2 == 0 ? 1'000'000'000 : 20;
         auto const window = 1ns + up_to(g, longest);
         auto const w_ns = static_cast<std::uint64_t>(window.count());
         sliding_window_log w{{.limit = limit, .window = window, .capacity = capacity}};
