@@ -30,17 +30,19 @@ struct churn {
 };
 
 template <class Policy, class Decide>
-verdict keys(plan const& p, int128 more, Decide const& decide)
+verdict keys(plan const& p, Decide const& decide)
 {
     run_time time{p};
     churn const c{p};
-    keyed<Policy> limiter{
-        {.quotas = {{p.of.rate, p.of.burst}}, .capacity = 256, .seed = p.seed, .name = {}}, {}, time.clock};
+    weir::keyed_limiter_options const o{
+        .quotas = {{p.of.rate, p.of.burst}}, .capacity = 256, .seed = p.seed, .name = {}};
+    keyed<Policy> limiter{o, {}, time.clock};
     auto h = run(p, time.clock, disturb_this_thread, [&](turn const& t) { decide(limiter, c, t); });
-    auto v = judge_keys(std::move(h), allowance{p.of.rate}, p.of.burst, more);
-    v.decisions = p.decisions / p.threads * p.threads;
-    if (limiter.forced_evictions() != 0) v.over = false;  // what a forgotten key gets again is counted, not bounded
-    return v;
+    if (limiter.forced_evictions() != 0) return {};  // a forgotten key has its burst again: counted, not bounded
+    // Debts are counted in fractions of a permit; a reading of the clock may be early by one of them, and one interval
+    // by no more.
+    auto const unit = (p.of.rate.per.count() >> weir::detail::keyed_scale<typename Policy::bucket>::of(o)) + 1;
+    return judge_keys(std::move(h), allowance{p.of.rate}, p.of.burst, unit);
 }
 
 constexpr auto one_key = [](auto& limiter, churn const& c, turn const& t) {
@@ -85,23 +87,21 @@ void add_keyed(std::vector<row>& rows)
     std::vector<quota> const quotas{{{1, 72h}, 2},        {{10, 1s}, 1},         {{7, 3s}, 5},
                                     {{1'000, 1s}, 10},    {{50'000, 1s}, 500},   {{1'000'000, 1s}, 40},
                                     {{2'000'000, 1s}, 3}, {{999'999'937, 1s}, 7}};
-    rows.push_back({"keyed_limiter", [](plan const& p) { return keys<exact_keys>(p, 0, one_key); }, 64, quotas});
-    rows.push_back({"keyed_limiter, admit and cancel", [](plan const& p) { return keys<exact_keys>(p, 0, cancel_key); },
-                    64, quotas});
+    rows.push_back({"keyed_limiter", [](plan const& p) { return keys<exact_keys>(p, one_key); }, 64, quotas});
     rows.push_back(
-        {"keyed_limiter, batches", [](plan const& p) { return keys<exact_keys>(p, 0, batch_of_keys); }, 64, quotas});
+        {"keyed_limiter, admit and cancel", [](plan const& p) { return keys<exact_keys>(p, cancel_key); }, 64, quotas});
     rows.push_back(
-        {"keyed_limiter, drained", [](plan const& p) { return keys<exact_keys>(p, 0, drain_key); }, 64, quotas});
+        {"keyed_limiter, batches", [](plan const& p) { return keys<exact_keys>(p, batch_of_keys); }, 64, quotas});
+    rows.push_back(
+        {"keyed_limiter, drained", [](plan const& p) { return keys<exact_keys>(p, drain_key); }, 64, quotas});
 
-    // The compact one reads the clock in steps of 1/1024 of a permit.
+    // The compact one has 1/1024 of a permit, more above 10'000 per second.
     std::vector<quota> const slow{{{1, 72h}, 2}, {{10, 1s}, 1}, {{7, 3s}, 5}, {{1'000, 1s}, 10}, {{9'000, 1s}, 300}};
-    auto const step = [](plan const& p) { return int128{p.of.rate.per.count()} / 1024 + 1; };
-    rows.push_back(
-        {"keyed_limiter, compact", [=](plan const& p) { return keys<compact_keys>(p, step(p), one_key); }, 64, slow});
+    rows.push_back({"keyed_limiter, compact", [](plan const& p) { return keys<compact_keys>(p, one_key); }, 64, slow});
     rows.push_back({"keyed_limiter, compact, admit and cancel",
-                    [=](plan const& p) { return keys<compact_keys>(p, step(p), cancel_key); }, 64, slow});
+                    [](plan const& p) { return keys<compact_keys>(p, cancel_key); }, 64, slow});
     rows.push_back({"keyed_limiter, compact, batches",
-                    [=](plan const& p) { return keys<compact_keys>(p, step(p), batch_of_keys); }, 64, slow});
+                    [](plan const& p) { return keys<compact_keys>(p, batch_of_keys); }, 64, slow});
 }
 
 }  // namespace never_over
