@@ -50,13 +50,25 @@ template <class Limiter>
     return {std::move(name), body, begin};
 }
 
-/// An instant that passes by a nanosecond a decision: the caller of a pipeline has read its clock already.
+/// An instant of the thread that passes by a nanosecond a decision: the caller of a pipeline has read its clock already.
+/// The threads of a window are new ones.
 class passing_time {
 public:
+    passing_time() = default;
+    passing_time(passing_time const&) = delete;
+    passing_time& operator=(passing_time const&) = delete;
+    ~passing_time() { last() = now_; }
+
     weir::time_point operator()() noexcept { return now_ += weir::duration(1); }
 
 private:
-    weir::time_point now_{std::chrono::hours(1)};
+    static weir::time_point& last() noexcept
+    {
+        thread_local weir::time_point t{std::chrono::hours(1)};
+        return t;
+    }
+
+    weir::time_point now_ = last();
 };
 
 /// The clock left out.
