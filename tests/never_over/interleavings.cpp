@@ -65,6 +65,8 @@ int explore(int argc, char** argv)
     std::vector<scenario> all;
     add_gcra(all);
     add_leased(all);
+    add_windows(all);
+    add_keyed(all);
     add_concurrency_limit(all);
     add_retry_budget(all);
     add_circuit_breaker(all);

@@ -55,6 +55,8 @@ inline std::string over(std::vector<admitted> const& h, allowance const& a, std:
 }
 
 void add_gcra(std::vector<scenario>& all);
+void add_windows(std::vector<scenario>& all);
+void add_keyed(std::vector<scenario>& all);
 void add_leased(std::vector<scenario>& all);
 void add_concurrency_limit(std::vector<scenario>& all);
 void add_retry_budget(std::vector<scenario>& all);
