@@ -23,6 +23,7 @@
 #include <weir/call/call.hpp>
 #include <weir/call/classify.hpp>
 #include <weir/call/deadline.hpp>
+#include <weir/call/dry_run.hpp>
 #include <weir/call/machine.hpp>
 #include <weir/call/observe.hpp>
 #include <weir/call/pipeline.hpp>
@@ -41,7 +42,9 @@
 #include <weir/core/time.hpp>
 #include <weir/core/tsc_clock.hpp>
 #include <weir/limit/concurrency_limit.hpp>
+#include <weir/limit/drain_on.hpp>
 #include <weir/limit/fixed_window.hpp>
+#include <weir/limit/jittered.hpp>
 #include <weir/limit/ip_key.hpp>
 #include <weir/limit/keyed_limiter.hpp>
 #include <weir/limit/keyed_limiter_options.hpp>
