@@ -78,7 +78,7 @@ void five_policies(benchmark::State& state)
 
 void with_clock(benchmark::State& state)
 {
-    five_policies<weir::steady_clock>(state);
+    five_policies<weir::tsc_clock>(state);
     state.counters["target_ns"] = 100;
 }
 BENCHMARK(with_clock)->Name("pipeline/five_policies");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/time.hpp>
+#include <weir/core/tsc_clock.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/execution/context.hpp>
@@ -12,7 +13,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/intrusive/list.hpp>
-#include <boost/intrusive/set.hpp>
+#include <boost/intrusive/splay_set.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -43,7 +44,7 @@ public:
 
     static constexpr duration look_again = std::chrono::milliseconds(10);
 
-    using tree_hook = boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>>;
+    using tree_hook = boost::intrusive::bs_set_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>>;
     using group_hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
     /// A wait. Its owner keeps it alive from `insert` until `remove` said true, or one of the hooks was called.
@@ -94,7 +95,7 @@ public:
 
     [[nodiscard]] time_point now() const noexcept
     {
-        return virtual_ ? time_point(duration(virtual_now_.load(std::memory_order_relaxed))) : steady_clock::now();
+        return virtual_ ? time_point(duration(virtual_now_.load(std::memory_order_relaxed))) : tsc_clock::now();
     }
 
     /// Waits until `at`. `executor` belongs to this context: the first one, out of its strand, drives the queue's
@@ -178,7 +179,7 @@ private:
         bool operator()(node const& a, node const& b) const noexcept { return a.expiry_ < b.expiry_; }
     };
     // A multiset keeps equal instants in order of arrival.
-    using nodes = boost::intrusive::multiset<node, boost::intrusive::compare<earlier>>;
+    using nodes = boost::intrusive::splay_multiset<node, boost::intrusive::compare<earlier>>;
 
     void take(node& n) noexcept
     {
@@ -216,7 +217,7 @@ private:
         armed_ = true;
         asleep_ = !std::exchange(busy_, false);
         armed_for_ = nodes_.begin()->expiry_;
-        if (!asleep_) armed_for_ = std::min(armed_for_, later(steady_clock::now(), look_again));
+        if (!asleep_) armed_for_ = std::min(armed_for_, later(tsc_clock::now(), look_again));
         timer_->expires_at(armed_for_);
         timer_->async_wait([this, epoch = ++epoch_](boost::system::error_code ec) {
             if (!ec) tick(epoch);
@@ -234,7 +235,7 @@ private:
 
     void tick(std::uint64_t epoch)
     {
-        auto const now = steady_clock::now();
+        auto const now = tsc_clock::now();
         std::unique_lock lock(mutex_);
         if (epoch != epoch_) return;
         while (!nodes_.empty() && nodes_.begin()->expiry_ <= now) {

@@ -32,7 +32,8 @@ public:
             auto const old = value(word);
             auto const keep = weight_of_past(word, now, decay);
             auto const next = sample >= old ? sample : keep * old + (1 - keep) * sample;
-            if (latency_.compare_exchange_weak(word, pack(next, now), std::memory_order_relaxed)) return;
+            auto const after = pack(next, now);
+            if (after == word || latency_.compare_exchange_weak(word, after, std::memory_order_relaxed)) return;
         }
     }
 
@@ -45,14 +46,15 @@ public:
     }
 
 private:
-    // Latency as a float | milliseconds of the clock, modulo 2^32. Callers with an older clock reading count as "now".
+    // Latency as a float | the clock in ticks of 2^20 ns, about 1 ms, modulo 2^32. Callers with an older clock reading
+    // count as "now".
     static float value(std::uint64_t word) noexcept
     {
         return std::bit_cast<float>(static_cast<std::uint32_t>(word >> 32));
     }
     static std::uint32_t stamp(time_point t) noexcept
     {
-        return static_cast<std::uint32_t>(t.time_since_epoch().count() / 1'000'000);
+        return static_cast<std::uint32_t>(static_cast<std::uint64_t>(t.time_since_epoch().count()) >> 20);
     }
     static std::uint64_t pack(float value, time_point now) noexcept
     {
@@ -62,7 +64,9 @@ private:
     {
         auto const age = static_cast<std::int32_t>(stamp(now) - static_cast<std::uint32_t>(word));
         if (age <= 0) return 1.0f;
-        return std::exp(-static_cast<float>(age) * 1e6f / static_cast<float>(decay.count()));
+        auto const x = static_cast<float>(age) * 0x1p20f / static_cast<float>(decay.count());
+        // Under load x is small, and the beginning of the series is e^-x to within 5e-5 at a fraction of its cost.
+        return x < 0.0625f ? 1.0f - x * (1.0f - 0.5f * x) : std::exp(-x);
     }
 
     atomic<std::uint32_t> in_flight_{0};

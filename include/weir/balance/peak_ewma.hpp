@@ -32,7 +32,7 @@ struct peak_ewma_options {
 /// Refuses: errc::no_endpoint when no endpoint has a weight; retry_at is `now`: only an update of the set helps.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for decay or failure_penalty.
 /// Threads: everything, from any thread. Lifetimes: the set outlives it, it outlives its leases.
-/// Cost:    one snapshot, two random numbers, two exponentials, whatever the size; never allocates.
+/// Cost:    one snapshot, one random number, two exponentials, whatever the size; never allocates.
 /// Seen in: examples/07_balance.cpp
 class peak_ewma {
 public:
@@ -53,16 +53,21 @@ public:
         auto snapshot = set_->snapshot();
         auto const n = snapshot->pickable().size();
         if (n == 0) return rejection{errc::no_endpoint, now, name_};
-        if (n == 1) return lease{std::move(snapshot), 0, &rule_};
-        auto const a = static_cast<std::size_t>(uniform_below(random, n));
-        auto b = static_cast<std::size_t>(uniform_below(random, n - 1));
-        if (b >= a) ++b;
+        auto const choose = [&](std::size_t position) {
+            return admission<lease>(std::in_place, std::move(snapshot), position, &rule_);
+        };
+        if (n == 1) return choose(0);
+        // One number is drawn: its halves, as fractions of 2^32, choose the two. The bias is below n / 2^32.
+        auto const drawn = random();
+        auto const a = static_cast<std::size_t>((drawn >> 32) * n >> 32);
+        auto b = static_cast<std::size_t>((drawn & 0xffff'ffff) * (n - 1) >> 32);
+        b += b >= a ? 1 : 0;
         auto const& first = snapshot->pickable_member(a);
         auto const& second = snapshot->pickable_member(b);
         bool const take_second = avoid != nullptr && first.endpoint.id == avoid->id    ? true
                                  : avoid != nullptr && second.endpoint.id == avoid->id ? false
                                                                                        : better(second, first, now);
-        return lease{std::move(snapshot), take_second ? b : a, &rule_};
+        return choose(take_second ? b : a);
     }
 
     /// Takes effect with the next call. What was measured stays.
@@ -79,10 +84,10 @@ private:
         auto latency_x = x.state->latency(now, decay);
         auto latency_y = y.state->latency(now, decay);
         if (latency_x == 0 || latency_y == 0) latency_x = latency_y = 1;
-        auto const load = [](member const& m) {
-            return static_cast<float>(m.state->in_flight() + 1) / static_cast<float>(m.endpoint.weight);
-        };
-        return latency_x * load(x) < latency_y * load(y);
+        auto const turn = [](member const& m) { return static_cast<float>(m.state->in_flight() + 1); };
+        // latency * (in flight + 1) / weight, both sides multiplied by both weights.
+        return latency_x * turn(x) * static_cast<float>(y.endpoint.weight) <
+               latency_y * turn(y) * static_cast<float>(x.endpoint.weight);
     }
 
     endpoint_set const* set_;

@@ -9,6 +9,7 @@
 #include <weir/core/atomic.hpp>
 #include <weir/core/outcome.hpp>
 #include <weir/core/time.hpp>
+#include <weir/core/tsc_clock.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -39,7 +40,7 @@ namespace weir {
 /// Cost:    closed: admission is one load; a success is one compare-exchange (time window), or a few loads (count
 ///          window full of successes). Failures, slow calls and changes of state take a short mutex. No allocation.
 /// Seen in: examples/08_circuit_breaker.cpp
-template <clock Clock = steady_clock>
+template <clock Clock = tsc_clock>
 class basic_circuit_breaker {
 public:
     using options = circuit_breaker_options;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/call/detail/stages.hpp>
+#include <weir/core/tsc_clock.hpp>
 
 #include <tuple>
 #include <utility>
@@ -48,7 +49,7 @@ public:
     /// Runs `op(attempt const&)` on this thread. `op` returns a value, a result<T>, an error code or nothing, or
     /// throws. Returns result<T>: the value, the last real error, or the refusal. What the last attempt threw is thrown
     /// on. `clock` tells the time and waits out pauses. Defined in call/call.hpp.
-    template <class Op, clock Clock = steady_clock>
+    template <class Op, clock Clock = tsc_clock>
     auto call(Op&& op, Clock const& clock = {});
 
     /// The same for an asynchronous operation and any completion token. Defined in async/async_call.hpp; include that.

@@ -7,8 +7,9 @@
 
 #include <cassert>
 #include <concepts>
-#include <optional>
+#include <memory>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace weir {
@@ -38,38 +39,67 @@ class [[nodiscard]] admission {
 public:
     using token_type = Token;
 
-    admission(Token t) noexcept : token_(std::move(t)) {}
-    admission(rejection r) noexcept : rejection_(r) {}
+    /// A refusal that nobody made: the place for an answer.
+    admission() noexcept : rejection_{}, admitted_(false) {}
+    admission(Token t) noexcept : token_(std::move(t)), admitted_(true) {}
+    admission(rejection r) noexcept : rejection_(r), admitted_(false) {}
 
-    [[nodiscard]] explicit operator bool() const noexcept { return token_.has_value(); }
+    /// Admitted, with a token made in its place: for gates whose decision is cheaper than moving their token.
+    template <class... Args>
+    explicit admission(std::in_place_t, Args&&... args) noexcept(std::is_nothrow_constructible_v<Token, Args...>)
+        : token_(std::forward<Args>(args)...), admitted_(true)
+    {
+    }
+
+    admission(admission&& other) noexcept : admitted_(other.admitted_)
+    {
+        if (admitted_)
+            std::construct_at(&token_, std::move(other.token_));
+        else
+            std::construct_at(&rejection_, other.rejection_);
+    }
+    ~admission()
+    {
+        if (admitted_) std::destroy_at(&token_);
+    }
+
+    [[nodiscard]] explicit operator bool() const noexcept { return admitted_; }
 
     /// Precondition: admitted.
     [[nodiscard]] Token& operator*() & noexcept
     {
-        assert(token_);
-        return *token_;
+        assert(admitted_);
+        return token_;
     }
     [[nodiscard]] Token&& operator*() && noexcept
     {
-        assert(token_);
-        return std::move(*token_);
+        assert(admitted_);
+        return std::move(token_);
     }
     [[nodiscard]] Token* operator->() noexcept
     {
-        assert(token_);
-        return &*token_;
+        assert(admitted_);
+        return &token_;
+    }
+    [[nodiscard]] Token const* operator->() const noexcept
+    {
+        assert(admitted_);
+        return &token_;
     }
 
     /// Precondition: refused.
     [[nodiscard]] rejection const& refused() const noexcept
     {
-        assert(!token_);
+        assert(!admitted_);
         return rejection_;
     }
 
 private:
-    std::optional<Token> token_;
-    rejection rejection_;
+    union {
+        rejection rejection_;
+        Token token_;
+    };
+    bool admitted_;
 };
 
 }  // namespace weir

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <optional>
+#include <memory>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -43,18 +43,18 @@ public:
     {
         auto const one = [&](auto i) {
             if constexpr (is_gate(i)) {
-                auto answer = [&] {
-                    if constexpr (i == balancer)
-                        return p.template stage<i>().pick(now, *random, avoid);
-                    else
-                        return p.template stage<i>().admit(now);
-                }();
+                auto& answer = std::get<i>(tokens_);
+                put(answer, in_place_result{[&] {
+                        if constexpr (i == balancer)
+                            return p.template stage<i>().pick(now, *random, avoid);
+                        else
+                            return p.template stage<i>().admit(now);
+                    }});
                 if (!answer) {
                     refusal = answer.refused();
                     return false;
                 }
                 if constexpr (requires { answer->start_at(); }) start_at = std::max(start_at, answer->start_at());
-                std::get<i>(tokens_).emplace(*std::move(answer));
             }
             return true;
         };
@@ -73,7 +73,7 @@ public:
                 auto& token = std::get<i>(tokens_);
                 if (!token) return;
                 if (o) token->record(*o, now);
-                if (!o || i != balancer) token.reset();
+                if (!o || i != balancer) put(token);
             }
         };
         [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -95,7 +95,7 @@ public:
     {
         if constexpr (balancer != nowhere) {
             auto lease = std::move(std::get<balancer>(tokens_));
-            std::get<balancer>(tokens_).reset();
+            put(std::get<balancer>(tokens_));
             return lease;
         } else {
             return std::tuple<>{};
@@ -108,14 +108,33 @@ private:
         return roles[i] == role::gate || roles[i] == role::balancer;
     }
 
+    /// Becomes what `make` returns where it is needed: the gate makes its token in the room it will be held in.
+    template <class Make>
+    struct in_place_result {
+        Make make;
+        operator auto() { return make(); }
+    };
+
+    /// `place` becomes another answer, made of `from`; of nothing, it is empty.
+    template <class Answer, class... From>
+    static void put(Answer& place, From&&... from)
+    {
+        std::destroy_at(&place);
+        try {
+            std::construct_at(&place, std::forward<From>(from)...);
+        } catch (...) {  // a gate of the user's threw
+            std::construct_at(&place);
+            throw;
+        }
+    }
+
     template <class Stage>
     static auto room_for()
     {
         if constexpr (role_of<Stage>() == role::balancer)
-            return std::optional<typename decltype(std::declval<Stage&>().pick(
-                time_point{}, std::declval<random_engine&>(), nullptr))::token_type>{};
+            return decltype(std::declval<Stage&>().pick(time_point{}, std::declval<random_engine&>(), nullptr)){};
         else if constexpr (role_of<Stage>() == role::gate)
-            return std::optional<typename decltype(std::declval<Stage&>().admit(time_point{}))::token_type>{};
+            return decltype(std::declval<Stage&>().admit(time_point{})){};
         else
             return std::tuple<>{};
     }
