@@ -1,0 +1,145 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/core/time.hpp>
+#include <weir/limit/rate.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <cstdint>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <vector>
+
+/// What the tests of limiters with leases share: an exact bucket beside them, and a clock of few instants, so that every
+/// window between two of them can be counted.
+namespace leases {
+
+__extension__ using int128 = __int128;
+
+constexpr weir::time_point start{std::chrono::seconds{1'000'000}};
+
+/// A clock that a test holds in its hand.
+struct hand_clock {
+    weir::time_point const* t;
+    [[nodiscard]] weir::time_point now() const noexcept { return *t; }
+};
+
+/// The bucket of the textbook, with nothing rounded: permits * per, as a 128-bit integer.
+class exact_bucket {
+public:
+    exact_bucket(weir::rate r, std::uint64_t burst)
+        : rate_(r), full_(static_cast<int128>(burst) * r.per.count()), level_(full_)
+    {
+    }
+
+    void to(weir::time_point now)
+    {
+        if (now <= last_) return;
+        level_ =
+            std::min(full_, level_ + static_cast<int128>((now - last_).count()) * static_cast<int128>(rate_.permits));
+        last_ = now;
+    }
+    [[nodiscard]] bool has(std::uint64_t n) const { return level_ >= cost(n); }
+    bool take(std::uint64_t n, weir::time_point now)
+    {
+        to(now);
+        if (!has(n)) return false;
+        level_ -= cost(n);
+        return true;
+    }
+
+private:
+    [[nodiscard]] int128 cost(std::uint64_t n) const { return static_cast<int128>(n) * rate_.per.count(); }
+
+    weir::rate rate_;
+    int128 full_, level_;
+    weir::time_point last_ = start;
+};
+
+/// Time in steps that one thread makes and all see. Between reading it and going on, a thread may sleep for some steps:
+/// that is when a limiter has the chance to count a pause twice.
+class stepped_time {
+public:
+    explicit stepped_time(weir::duration step) : step_(step) {}
+
+    struct clock {
+        stepped_time const* world;
+        [[nodiscard]] weir::time_point now() const noexcept
+        {
+            auto const t = world->at(world->steps());
+            thread_local std::minstd_rand random{std::random_device{}()};
+            for (auto naps = random() % 64 == 0 ? random() % 8 : 0; naps > 0; --naps) std::this_thread::yield();
+            return t;
+        }
+    };
+
+    [[nodiscard]] std::size_t steps() const noexcept { return steps_.load(); }
+    [[nodiscard]] weir::time_point at(std::size_t step) const noexcept
+    {
+        return start + step_ * static_cast<std::int64_t>(step);
+    }
+    [[nodiscard]] std::size_t step_of(weir::time_point t) const noexcept
+    {
+        return static_cast<std::size_t>((t - start) / step_);
+    }
+    void go_on() noexcept { ++steps_; }
+
+private:
+    weir::duration step_;
+    std::atomic<std::size_t> steps_{0};
+};
+
+/// Admissions, each some time between two steps, and whether any window has too many: those that lie in it for certain.
+class census {
+public:
+    explicit census(std::size_t steps) : n_((steps + 1) * (steps + 1)), steps_(steps) {}
+
+    void add(std::size_t before, std::size_t after, std::uint64_t n = 1)
+    {
+        std::scoped_lock const lock{mutex_};
+        n_[before * (steps_ + 1) + after] += n;
+        total_ += n;
+    }
+    [[nodiscard]] std::uint64_t total() const { return total_; }
+
+    /// By how many permits the worst window of all is over rate * t + burst; at most 0 when none is.
+    [[nodiscard]] std::int64_t excess(double permits_per_step, std::uint64_t burst) const
+    {
+        double worst = -static_cast<double>(burst);
+        std::vector<std::uint64_t> ended(steps_ + 1);  // in windows that begin at s: admissions by their end
+        for (auto s = steps_ + 1; s-- > 0;) {
+            for (std::size_t t = 0; t <= steps_; ++t) ended[t] += n_[s * (steps_ + 1) + t];
+            std::uint64_t inside = 0;
+            for (auto t = s; t <= steps_; ++t) {
+                inside += ended[t];
+                worst = std::max(worst, static_cast<double>(inside) - permits_per_step * static_cast<double>(t - s) -
+                                            static_cast<double>(burst));
+            }
+        }
+        return static_cast<std::int64_t>(worst);
+    }
+
+private:
+    std::mutex mutex_;
+    std::vector<std::uint64_t> n_;
+    std::size_t steps_;
+    std::uint64_t total_ = 0;
+};
+
+/// Runs `body(thread index)` on n threads that start together.
+template <class Body>
+void together(int n, Body body)
+{
+    std::barrier gate{n};
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < n; ++i)
+        threads.emplace_back([&, i] {
+            gate.arrive_and_wait();
+            body(i);
+        });
+}
+
+}  // namespace leases
