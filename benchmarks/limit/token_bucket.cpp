@@ -110,7 +110,7 @@ int main(int argc, char** argv)
             return std::vector<contender>{
                 floors::read_counter(),
                 floors::tsc_now(),
-                with<weir::tsc_clock>("token_bucket<tsc_clock>: deny", none(), false),
+                bench::decide<weir::token_bucket>("token_bucket: deny", none(), false),
                 with<weir::steady_clock>("token_bucket<steady_clock>: deny", none(), false),
                 with<weir::coarse_clock>("token_bucket<coarse_clock>: deny", none(), false),
                 with<weir::ticker>("token_bucket<ticker>: deny", none(), false),
@@ -118,8 +118,8 @@ int main(int argc, char** argv)
             };
         },
         floors::counter);
-    r.judge({.name = "token_bucket<tsc_clock> deny / rdtsc",
-             .value = deny.ratio("token_bucket<tsc_clock>: deny", floors::counter),
+    r.judge({.name = "token_bucket deny / rdtsc",
+             .value = deny.ratio("token_bucket: deny", floors::counter),
              .limit = 1.05,
              .moonshot = "0.15 with a ticker",
              .note = weir::tsc_clock::trusted() ? "" : "the counter is not trusted here: this is steady_clock"});
@@ -134,7 +134,7 @@ int main(int argc, char** argv)
         [] {
             return std::vector<contender>{
                 floors::read_counter(),
-                with<weir::tsc_clock>("token_bucket<tsc_clock>: at the boundary", tight(), std::nullopt),
+                with<weir::tsc_clock>("token_bucket: at the boundary", tight(), std::nullopt),
                 with<weir::steady_clock>("token_bucket<steady_clock>: at the boundary", tight(), std::nullopt),
             };
         },

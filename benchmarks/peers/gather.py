@@ -1,0 +1,29 @@
+# Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+"""gather.py result.json...: the medians over rounds of what weir's program and its peers said, as one JSON document."""
+
+import json
+import statistics
+import sys
+
+OF_WEIR = {"token_bucket: allow": "allow", "token_bucket: deny": "deny"}
+
+
+def main(paths):
+    found = {}
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+        rows = document if isinstance(document, list) else [
+            {"library": "weir::token_bucket", **row, "name": OF_WEIR[row["name"]]}
+            for row in document["rows"] if row["name"] in OF_WEIR]
+        for row in rows:
+            found.setdefault((row["name"], row["threads"], row["library"]), []).append(row)
+    peers = [{"library": library, "name": name, "threads": threads,
+              "ns": statistics.median(row["ns"] for row in rows),
+              "per_second": statistics.median(row["per_second"] for row in rows)}
+             for (name, threads, library), rows in sorted(found.items(), key=lambda item: item[0][:2])]
+    json.dump({"peers": peers}, sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
