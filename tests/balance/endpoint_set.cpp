@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -87,6 +89,36 @@ TEST_CASE("endpoint_set: a snapshot in hand does not change")
     auto const held = set.snapshot();
     set.update({at("b")});
     CHECK(held->members()[0].endpoint.id == "a");
+}
+
+TEST_CASE("endpoint_set: a thread that reads more sets than it remembers reads each as it is")
+{
+    std::vector<std::unique_ptr<endpoint_set>> sets;
+    for (std::uint16_t i = 1; i <= 40; ++i) sets.push_back(std::make_unique<endpoint_set>(std::vector{at("a", i)}));
+    for (int round = 0; round < 3; ++round)
+        for (std::uint16_t i = 1; i <= 40; ++i) CHECK(sets[i - 1u]->snapshot()->members()[0].endpoint.port == i);
+    sets[7]->update({});
+    CHECK(sets[7]->snapshot()->members().empty());
+    CHECK(sets[8]->size() == 1);
+}
+
+TEST_CASE("endpoint_set: one that comes to lie where another was is not taken for it")
+{
+    std::optional<endpoint_set> set;
+    for (std::uint16_t i = 1; i <= 20; ++i) {
+        set.emplace(std::vector{at("a", i)});
+        CHECK(set->snapshot()->members()[0].endpoint.port == i);
+    }
+}
+
+TEST_CASE("endpoint_set: another thread reads an update as soon as it was made, and the one before stays whole")
+{
+    endpoint_set set{{at("a")}};
+    auto const before = set.snapshot();
+    std::jthread([&] { set.update({at("b"), at("c")}); }).join();
+    CHECK(set.version() == 2);
+    CHECK(set.snapshot()->members().size() == 2);
+    CHECK(before->members()[0].endpoint.id == "a");
 }
 
 TEST_CASE("endpoint_set: readers and writers at once see whole versions")
