@@ -100,10 +100,15 @@ public:
     [[nodiscard]] gate of(key_view key, std::size_t quota) noexcept { return {*this, hash_(key), quota}; }
 
     /// Takes n permits of the key, or none. They are spent; to be able to give them back, use admit or reserve.
-    [[nodiscard]] bool try_acquire(key_view key, std::uint64_t n = 1) noexcept { return of(key).try_acquire(n); }
+    [[nodiscard]] bool try_acquire(key_view key, std::uint64_t n = 1) noexcept
+    {
+        auto const id = hash_(key);
+        table_->prefetch_both(id);  // memory answers while we ask for the time
+        return table_->take(id, quota_of(key), n, clock_.now());
+    }
     [[nodiscard]] bool try_acquire(key_view key, std::uint64_t n, time_point now) noexcept
     {
-        return of(key).try_acquire(n, now);
+        return table_->take(hash_(key), quota_of(key), n, now);
     }
 
     /// One permit of each key, all at one instant: admitted[i] tells of keys[i]. Returns how many were admitted.

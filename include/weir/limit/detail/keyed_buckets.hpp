@@ -53,10 +53,17 @@ struct alignas(64) exact_bucket : keyed_word<60, 4> {
         return word != 0 ? word : 1 << 4;  // 0 is an empty slot: a debt that is a unit larger instead
     }
 
+    /// The slots that may be this key's, one bit each.
+    [[nodiscard]] unsigned candidates(keyed_id id) const noexcept
+    {
+        unsigned mask = 0;
+        for (unsigned i = 0; i < size; ++i)
+            mask |= (keys_[i].load(std::memory_order_relaxed) == id.identity ? 1U : 0U) << i;
+        return mask;
+    }
     /// Whether slot i is this key's; then `word` is what it was at that moment.
     bool holds(unsigned i, keyed_id id, std::uint64_t& word) const noexcept
     {
-        if (keys_[i].load(std::memory_order_relaxed) != id.identity) return false;
         word = words_[i].load(std::memory_order_acquire);
         return still_holds(i, id, word);
     }
@@ -104,6 +111,14 @@ struct alignas(64) compact_bucket : keyed_word<37, 0> {
         return tag(id) << 40 | quota << 37 | (tat & tat_mask);
     }
 
+    [[nodiscard]] unsigned candidates(keyed_id id) const noexcept
+    {
+        unsigned mask = 0;
+        auto const wanted = tag(id);
+        for (unsigned i = 0; i < size; ++i)
+            mask |= (words_[i].load(std::memory_order_relaxed) >> 40 == wanted ? 1U : 0U) << i;
+        return mask;
+    }
     bool holds(unsigned i, keyed_id id, std::uint64_t& word) const noexcept
     {
         word = words_[i].load(std::memory_order_acquire);

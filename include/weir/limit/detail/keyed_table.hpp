@@ -66,25 +66,20 @@ public:
         for (std::size_t q = 0; q < quotas_; ++q) flows_[q].store({o.quotas[q].rate, o.quotas[q].burst, scale_});
     }
 
-    /// Brings the key's cache line closer.
-    void prefetch(keyed_id id) const noexcept
-    {
-#ifdef __GNUC__
-        __builtin_prefetch(&home(id), 1, 3);
-#else
-        (void)id;
-#endif
-    }
+    /// Starts to bring the key's home closer.
+    void prefetch(keyed_id id) const noexcept { prefetch(home(id)); }
+    /// And the other place, when there are no more keys to come and memory would wait for us.
+    void prefetch_both(keyed_id id) const noexcept { prefetch(home(id)), prefetch(other(id)); }
 
     [[nodiscard]] bool take(keyed_id id, std::size_t quota, std::uint64_t n, time_point now) noexcept
     {
         if (n == 0) return true;
         // The usual case on its own: the fewer the instructions, the more decisions wait for memory at once.
+        prefetch(other(id));
         demand d;
-        answer unused;
         if (read_clock(d, quota, now) && n <= d.flow.burst) {
             measure<purpose::spend>(d, n, duration::zero());
-            auto const v = in_bucket<purpose::spend>(home(id), id, d, unused);
+            auto const v = at_once(id, d);
             if (v == verdict::admitted || v == verdict::refused) [[likely]]
                 return v == verdict::admitted;
         }
@@ -179,6 +174,12 @@ private:
         return std::clamp<std::size_t>(std::bit_floor(buckets / 16), 1, 1024);
     }
 
+    static void prefetch([[maybe_unused]] Bucket const& b) noexcept
+    {
+#ifdef __GNUC__
+        __builtin_prefetch(&b, 1, 3);
+#endif
+    }
     [[nodiscard]] std::size_t place_of(std::uint64_t hash) const noexcept
     {
         return static_cast<std::size_t>((uint128{hash} * buckets_.size()) >> 64);
@@ -201,6 +202,12 @@ private:
     [[nodiscard]] bool read_clock(demand& d, std::size_t quota, time_point now) noexcept;
     template <purpose Why>
     void measure(demand& d, std::uint64_t n, duration max_wait) const noexcept;
+    [[nodiscard]] verdict at_once(keyed_id id, demand const& d) noexcept
+    {
+        answer unused;
+        auto const v = in_bucket<purpose::spend>(home(id), id, d, unused);
+        return v == verdict::gone ? in_bucket<purpose::spend>(other(id), id, d, unused) : v;
+    }
     template <purpose Why>
     [[nodiscard]] verdict in_bucket(Bucket& b, keyed_id id, demand const& d, answer& a) noexcept;
     template <purpose Why>
