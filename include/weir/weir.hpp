@@ -53,6 +53,7 @@
 #include <weir/limit/rate_permit.hpp>
 #include <weir/limit/sliding_window_limiter.hpp>
 #include <weir/limit/sliding_window_log.hpp>
+#include <weir/limit/striped_token_bucket.hpp>
 #include <weir/limit/token_bucket.hpp>
 #include <weir/limit/warm_up.hpp>
 #include <weir/retry/backoff.hpp>

@@ -89,9 +89,7 @@ public:
     /// Spends all that is on hand. Precondition: not lending.
     void drain(time_point now) noexcept;
 
-protected:
-    static constexpr std::uint64_t generation = 0x7f;
-    static constexpr std::uint64_t lending = 0x80;
+    // For those who lend.
 
     enum class verdict { refused, taken, plenty };
 
@@ -99,12 +97,15 @@ protected:
     template <bool SeePlenty>
     [[nodiscard, gnu::always_inline]] verdict decide(std::uint64_t n, time_point now) noexcept;
 
-    /// Takes n permits and up to `most` for use outside, the wish halved until it fits. Lends from now on.
     struct loan {
         bool admitted = false;
         std::int64_t extra = 0;
     };
-    [[nodiscard]] loan lend(std::uint64_t n, std::int64_t most, time_point now) noexcept;
+    /// Takes n permits and up to `most` for use outside, the wish halved until it fits. Nothing where less than `least`
+    /// are on hand. What goes outside is in the room that the word sets aside from then on, or, `own_room`, in one that
+    /// was never the word's.
+    [[nodiscard]] loan lend(std::uint64_t n, std::int64_t most, time_point now, std::int64_t least = 0,
+                            bool own_room = false) noexcept;
 
     /// `back` permits come back from outside, all others are spent, and the word holds the whole burst again. They
     /// cannot be too many: the room for them was set aside.
@@ -114,6 +115,9 @@ protected:
     [[nodiscard]] gcra_rate rate_now() const noexcept;
 
 private:
+    static constexpr std::uint64_t generation = 0x7f;
+    static constexpr std::uint64_t lending = 0x80;
+
     struct frame {
         gcra_rate rate;
         std::int64_t origin;
@@ -276,7 +280,8 @@ gcra::answer gcra::ask(std::uint64_t n, time_point now, duration max_wait, std::
     }
 }
 
-inline gcra::loan gcra::lend(std::uint64_t n, std::int64_t most, time_point now) noexcept
+inline gcra::loan gcra::lend(std::uint64_t n, std::int64_t most, time_point now, std::int64_t least,
+                             bool own_room) noexcept
 {
     for (auto word = word_.load(std::memory_order_acquire);;) {
         auto const f = load(word);
@@ -287,7 +292,7 @@ inline gcra::loan gcra::lend(std::uint64_t n, std::int64_t most, time_point now)
             return {};
         }
         auto const room = f.full() - aside(word, f) - debt(word, at) - f.cost(n);
-        if (n > static_cast<std::uint64_t>(f.rate.burst) || room < 0) {
+        if (n > static_cast<std::uint64_t>(f.rate.burst) || room < 0 || room + f.cost(n) < f.cost(least)) {
             if (replaced(word)) continue;
             return {};
         }
@@ -295,7 +300,7 @@ inline gcra::loan gcra::lend(std::uint64_t n, std::int64_t most, time_point now)
         while (f.cost(extra) > room) extra >>= 1;
         auto total = debt(word, at) + f.cost(n) + f.cost(extra);
         // What the word counts as on hand is from now on less by what is set aside; more than that it cannot hold.
-        auto const flag = extra > 0 ? lending : word & lending;
+        auto const flag = extra > 0 && !own_room ? lending : word & lending;
         total = std::max<std::int64_t>(total - aside(flag & ~word, f), 0);
         auto const after = static_cast<std::uint64_t>(at + total) << 8 | flag | (word & generation);
         if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire))
