@@ -27,8 +27,8 @@ struct byte_rate_options {
     std::size_t least = 4096;  ///< with less on hand than this, or an eighth of a second's worth, the stream waits
 };
 
-/// A limit in bytes per second for Beast's streams, reading and writing apart. Copies share it, so one limit may be that
-/// of a connection, of a tenant's connections, or of the whole process:
+/// A limit in bytes per second for Beast's streams, reading and writing apart. Copies share it, so one limit may be
+/// that of a connection, of a tenant's connections, or of the whole process:
 ///
 ///   weir::http::byte_rate limit{{.write = 1'000'000}};
 ///   beast::basic_stream<asio::ip::tcp, asio::any_io_executor, weir::http::byte_rate> stream(limit, executor);
@@ -37,9 +37,9 @@ struct byte_rate_options {
 /// rate * t + burst + one `transfer` for each stream that shares it. Only asynchronous operations are limited: Beast
 /// does not ask for the others.
 ///
-/// A stream that finds no bytes waits for Beast's own timer, which comes once a second and lets a byte through at least.
-/// A burst of a second or more loses nothing by that. With less it can be slower than its rate, unless `least` is 1 and
-/// it is alone: then it goes on with as little as there is, in many small operations.
+/// A stream that finds no bytes waits for Beast's own timer, which comes once a second and lets a byte through at
+/// least. A burst of a second or more loses nothing by that. With less it can be slower than its rate, unless `least`
+/// is 1 and it is alone: then it goes on with as little as there is, in many small operations.
 ///
 /// Throws:  constructor and reconfigure only, std::invalid_argument for every field; std::bad_alloc.
 /// Threads: copies are independent: streams that share a limit may run in different threads. reconfigure: any thread.

@@ -24,8 +24,9 @@ struct warm_up_options {
 };
 
 /// Admits at a rate that climbs from rate / cold_factor to rate over `warm_up`: for a service that has to fill its
-/// caches and its pools before it can bear full load. Starts cold, and gets cold again while it is idle, or used at less
-/// than about half the rate. The curve is that of Guava's RateLimiter with a warm-up period, and of Sentinel's rules.
+/// caches and its pools before it can bear full load. Starts cold, and gets cold again while it is idle, or used at
+/// less than about half the rate. The curve is that of Guava's RateLimiter with a warm-up period, and of Sentinel's
+/// rules.
 ///
 /// Never over rate * t + burst in any window t. Permits that were admitted cold are paid for afterwards: who comes next
 /// waits longer. Warm, it is exact and nothing drifts; the climb is exact to a millionth of an interval.

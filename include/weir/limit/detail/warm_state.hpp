@@ -21,8 +21,8 @@ __extension__ using int128 = __int128;
 
 /// What a permit costs, by how long the limiter has been idle: the curve of Guava's SmoothWarmingUp. Idle time is kept
 /// as stored permits; below `threshold` one costs the interval of the rate, above it the price climbs in a straight
-/// line, up to `cold_factor` intervals at `most`. Spent at full speed, `most` down to `threshold` takes warm_up, and the
-/// rest half as long; idling from none to `most` takes warm_up.
+/// line, up to `cold_factor` intervals at `most`. Spent at full speed, `most` down to `threshold` takes warm_up, and
+/// the rest half as long; idling from none to `most` takes warm_up.
 ///
 /// Units: time in ticks of 1 / rate.permits nanoseconds, in which a permit at the rate costs exactly rate.per: warm, it
 /// never drifts. Stored permits in 2^-20, rounded towards the cold: by less than a millionth of an interval each time,

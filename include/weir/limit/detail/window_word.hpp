@@ -68,7 +68,7 @@ struct window_frame {
     }
 };
 
-/// What a way of counting says to n permits: when they pass, in nanoseconds since the origin, and what the count is then.
+/// What a way of counting says to n permits: when they pass, in nanoseconds since the origin, and the count with them.
 struct window_plan {
     std::uint64_t start;
     std::uint64_t after;
