@@ -8,9 +8,11 @@
 #include <atomic>
 #include <barrier>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 /// What the tests of limiters with leases share: an exact bucket beside them, and a clock of few instants, so that every
@@ -91,6 +93,52 @@ private:
     weir::duration step_;
     std::atomic<std::size_t> steps_{0};
 };
+
+/// A clock whose reader may fall asleep between reading it and going on; meanwhile happens what the test says.
+class nap_world {
+public:
+    struct clock {
+        nap_world* world;
+        [[nodiscard]] weir::time_point now() const noexcept
+        {
+            auto const t = world->t;
+            if (world->what_ && world->readings_++ == world->at_) std::exchange(world->what_, nullptr)();
+            return t;
+        }
+    };
+
+    /// At reading number `at` from now on, if it comes to that.
+    void sleep(int at, std::function<void()> what) { at_ = at, readings_ = 0, what_ = std::move(what); }
+    void stay_awake() { what_ = nullptr; }
+
+    weir::time_point t = start;
+
+private:
+    int at_ = 0, readings_ = 0;
+    std::function<void()> what_;
+};
+
+/// Two callers of a full bucket each read the clock and sleep through a long pause, before or while they pay for a
+/// lease. How many permits are admitted after that pause, at one instant, by the others?
+template <class Bucket>
+std::uint64_t after_two_sleepers(nap_world& world, Bucket& bucket, int first, int second)
+{
+    std::uint64_t n = 0;
+    auto const pause = [&] { world.t = start + std::chrono::hours{2}; };
+    world.t = start + std::chrono::hours{1};
+    world.sleep(first, [&] {
+        world.sleep(second, pause);
+        (void)bucket.try_acquire();
+        world.stay_awake();
+        pause();
+        for (int i = 0; i < 30; ++i) n += bucket.try_acquire() ? 1 : 0;
+    });
+    (void)bucket.try_acquire();
+    world.stay_awake();
+    pause();
+    while (bucket.try_acquire()) ++n;
+    return n;
+}
 
 /// Admissions, each some time between two steps, and whether any window has too many: those that lie in it for certain.
 class census {

@@ -336,6 +336,19 @@ TEST_CASE("striped_token_bucket: beside the exact bucket, in a million decisions
     }
 }
 
+TEST_CASE("striped_token_bucket: a pause that two sleep through, before or while they pay for a lease, counts once")
+{
+    for (int first = 0; first < 5; ++first)
+        for (int second = 0; second < 5; ++second) {
+            nap_world world;
+            weir::basic_striped_token_bucket<nap_world::clock> b{
+                {.rate = weir::per_second(200'000), .burst = 1000, .stripes = 1}, {&world}};
+            for (int i = 0; i < 20; ++i) REQUIRE(b.try_acquire());  // a whole lease, and nothing left of it
+            INFO("asleep at readings ", first, " and ", second);
+            CHECK(after_two_sleepers(world, b, first, second) <= 1000);
+        }
+}
+
 TEST_CASE("striped_token_bucket: threads that start together take the burst and no more")
 {
     for (int threads : {2, 8}) {

@@ -275,6 +275,18 @@ TEST_CASE("token_bucket: with leases, at any instant that a jumping clock comes 
     }
 }
 
+TEST_CASE("token_bucket: a pause that two sleep through, before or while they pay for a lease, counts once")
+{
+    for (int first = 0; first < 4; ++first)
+        for (int second = 0; second < 4; ++second) {
+            nap_world world;
+            weir::basic_token_bucket<nap_world::clock> b{{.rate = million, .burst = 1000}, {&world}};
+            for (int i = 0; i < 21; ++i) REQUIRE(b.try_acquire());  // a whole lease, and nothing left of it
+            INFO("asleep at readings ", first, " and ", second);
+            CHECK(after_two_sleepers(world, b, first, second) <= 1000);
+        }
+}
+
 TEST_CASE("token_bucket: threads that start together take exactly the burst, out of leases")
 {
     for (int threads : {2, 8}) {
