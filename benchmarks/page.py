@@ -82,7 +82,7 @@ class Scale:
 
 def line_chart(title, x_label, y_label, series, log_x=False, log_y=False, x_marks=None):
     """series: [(name, [(x, y)...])]"""
-    width, height, left, right, top, bottom = 540, 300, 52, 150, 40, 44
+    width, height, left, right, top, bottom = 540, 310, 52, 158, 50, 44
     xs = [x for _, points in series for x, _ in points]
     ys = [y for _, points in series for _, y in points]
     if not xs:
@@ -123,11 +123,10 @@ def shape_chart(name, admitted, demand, promised, width=360, height=150):
     y = Scale([0, max(n for _, n in demand)], (height - bottom, top), False)
     wide = x(step) - x(0)
     out = [f'<g><title>{esc(name)}</title><text class="title" x="{left}" y="15">{esc(name)}</text>']
-    for points, color, thin in ((demand, "var(--demand)", 0.4), (admitted, "var(--c0)", 1.0)):
-        for t, n in points:
-            if n:
-                out.append(f'<rect x="{x(t) + thin / 2:.1f}" y="{y(n):.1f}" width="{wide - thin:.1f}" '
-                           f'height="{y(0) - y(n):.1f}" fill="{color}"/>')
+    asked = f"M{x(0):.1f} {y(0):.1f}" + "".join(
+        f"V{y(n):.1f}H{x(t + step):.1f}" for t, n in demand) + f"V{y(0):.1f}z"
+    passed = "".join(f"M{x(t) + 0.5:.1f} {y(0):.1f}V{y(n):.1f}h{wide - 1:.1f}V{y(0):.1f}z" for t, n in admitted if n)
+    out.append(f'<path d="{asked}" fill="var(--demand)"/><path d="{passed}" fill="var(--c0)"/>')
     out.append(f'<line x1="{left}" x2="{width - right}" y1="{y(promised):.1f}" y2="{y(promised):.1f}" stroke="var(--c1)" '
                f'stroke-dasharray="4 3"/>')
     for second in range(0, math.floor(demand[-1][0] + step) + 1):
@@ -155,8 +154,8 @@ def shapes_svg(found):
                      for i, (_, drawing) in enumerate(all_of))
     legend = (f'<g transform="translate(8,{rows * height + 14})"><rect width="12" height="12" y="-10" fill="var(--demand)"/>'
               f'<text x="18">asked</text><rect x="70" width="12" height="12" y="-10" fill="var(--c0)"/>'
-              f'<text x="88">admitted, in each 50 ms</text><line x1="240" x2="262" y1="-4" y2="-4" stroke="var(--c1)" '
-              f'stroke-dasharray="4 3"/><text x="268">the rate, 100 per second</text></g>')
+              f'<text x="88">admitted, in each 50 ms</text><line x1="252" x2="276" y1="-4" y2="-4" stroke="var(--c1)" '
+              f'stroke-dasharray="4 3"/><text x="282">the rate, 100 per second</text></g>')
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {columns * width} {rows * height + 26}">'
             f'<style>{STYLE} text {{ font:12px system-ui,sans-serif; fill:var(--soft) }} '
             f'.title {{ fill:var(--ink); font-weight:600; font-size:14px }}</style>{placed}{legend}</svg>\n')
@@ -291,7 +290,7 @@ def of(found):
 {esc(m["compiler"])} · governor {esc(m["governor"])} · clock source {esc(m["clock_source"])} · load {esc(m["load"])} · {esc(found["when"])}</div>
 <div class="tiles"><div class="tile"><b class="{"good" if met == judged else "bad"}">{met} of {judged}</b><span>bars met</span></div>
 <div class="tile"><b>{len(found["rows"])}</b><span>figures</span></div>
-<div class="tile"><b>{noise:.1%}</b><span>two empty loops apart, at most</span></div>
+<div class="tile"><b>{noise:.2%}</b><span>two empty loops apart, at most</span></div>
 <div class="tile"><b>{"quick" if found["quick"] else "full"}</b><span>run{"; figures scatter" if found["quick"] else ""}</span></div></div>
 {bars}{comparison_section(found)}
 <h2>Charts</h2><div class="grid">{charts(found)}</div>

@@ -88,8 +88,10 @@ def collect(paths):
             for kind in ("bars", "series"):
                 all_of[kind] += [{"program": program, **item} for item in document[kind]]
             # A floor stands in several tables of a program; once is enough.
-            rows = {(row["name"], row["threads"]): {"program": program, **row} for row in reversed(document["rows"])}
-            all_of["rows"] += reversed(rows.values())
+            rows = {}
+            for row in document["rows"]:
+                rows.setdefault((row["name"], row["threads"]), {"program": program, **row})
+            all_of["rows"] += rows.values()
             all_of["noise"][program] = document["noise"]
     all_of["bars"].sort(key=lambda bar: not bar["program"].startswith(("limit", "async")))
     return all_of
@@ -142,14 +144,21 @@ def print_table(found):
     print(f"\n{m['processor']}, {m['processors']} processors{' of a virtual machine' if m['virtual'] else ''}; "
           f"{m['system']}; {m['compiler']}\ngovernor {m['governor']}, clock source {m['clock_source']}, load {m['load']}"
           f"{'; --quick: figures scatter' if found['quick'] else ''}\n")
-    rows = [(row["name"], str(row["threads"]), number(row["ns"]),
-             number(row["per_second"] / 1e6) if row["per_second"] else "", row["floor"] or "", number(row["floor_ns"]),
-             number(row["ratio"])) for row in found["rows"] if row["name"] != row["floor"]]
+    rows, program = [], None
+    for row in found["rows"]:
+        if row["name"] in (row["floor"], "empty loop"):
+            continue
+        if row["program"] != program:
+            program = row["program"]
+            rows.append((f"[{program}]", *[""] * 6))
+        rows.append((row["name"], str(row["threads"]), number(row["ns"]),
+                     number(row["per_second"] / 1e6) if row["per_second"] else "", row["floor"] or "",
+                     number(row["floor_ns"]), number(row["ratio"])))
     print_columns(("figure", "threads", "ns", "M/s", "floor", "ns", "x floor"), rows, {0, 4})
     print("\nns: one decision of one thread, median (none where threads outnumber processors); M/s: all threads together.")
     if found["noise"]:
         noise = max(found["noise"].values())
-        print(f"Two empty loops, measured alike, differ by up to {noise:.1%}"
+        print(f"Two empty loops, measured alike, differ by up to {noise:.2%}"
               f"{': a restless machine, take no smaller difference for real.' if noise > 0.05 else '.'}")
     if found["peers"]:
         print("\nPeers, and weir's token_bucket once more, in alternating runs:")

@@ -30,7 +30,7 @@ constexpr time_point start{1h};
 using counts = std::vector<int>;
 
 /// In 2 ms steps: 60 per second; 500 per second from 0.8 s to 1.4 s, and again, after a pause, from 2.8 s to 3.4 s; then
-/// 150 per second.
+/// 140 per second.
 template <class F>
 void demand(F ask)
 {
@@ -38,7 +38,7 @@ void demand(F ask)
     for (duration t{0}; t < length; t += 2ms) {
         bool const wave = (t >= 800ms && t < 1400ms) || (t >= 2800ms && t < 3400ms);
         bool const pause = t >= 1400ms && t < 2800ms;
-        due += (wave ? 500 : pause ? 0 : t < 800ms ? 60 : 150) * 0.002;
+        due += (wave ? 500 : pause ? 0 : t < 800ms ? 60 : 140) * 0.002;
         for (; due >= 1; --due) ask(t);
     }
 }

@@ -21,7 +21,8 @@ def main(paths):
     peers = [{"library": library, "name": name, "threads": threads,
               "ns": statistics.median(row["ns"] for row in rows),
               "per_second": statistics.median(row["per_second"] for row in rows)}
-             for (name, threads, library), rows in sorted(found.items(), key=lambda item: item[0][:2])]
+             for (name, threads, library), rows in found.items()]
+    peers.sort(key=lambda peer: (peer["name"], peer["threads"], peer["ns"]))
     json.dump({"peers": peers}, sys.stdout, indent=1)
 
 
