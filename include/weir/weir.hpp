@@ -45,6 +45,7 @@
 #include <weir/limit/drain_on.hpp>
 #include <weir/limit/fixed_window.hpp>
 #include <weir/limit/jittered.hpp>
+#include <weir/limit/hierarchical_limit.hpp>
 #include <weir/limit/ip_key.hpp>
 #include <weir/limit/keyed_limiter.hpp>
 #include <weir/limit/keyed_limiter_options.hpp>

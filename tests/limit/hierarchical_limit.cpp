@@ -1,0 +1,299 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <weir/limit/hierarchical_limit.hpp>
+
+#include <weir/core/gate.hpp>
+#include <weir/limit/concurrency_limit.hpp>
+#include <weir/limit/keyed_limiter.hpp>
+#include <weir/limit/leaky_bucket.hpp>
+#include <weir/limit/token_bucket.hpp>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <atomic>
+#include <barrier>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace std::chrono_literals;
+using weir::errc;
+using weir::hierarchical_limit;
+using weir::outcome;
+using weir::time_point;
+using weir::token_bucket;
+
+namespace {
+
+constexpr time_point start{1'000'000s};
+
+/// A bucket that never comes back within a test.
+token_bucket hourly(std::uint64_t burst, std::string name = "hourly")
+{
+    return token_bucket{{.rate = weir::per_hour(1), .burst = burst, .name = std::move(name)}};
+}
+
+/// A gate that does not tell beforehand, and writes down what happens to it.
+struct scripted {
+    std::vector<std::string>* log;
+    std::string name;
+    bool admits = true;
+    time_point back = start + 1s;
+
+    struct token {
+        scripted* from;
+        token(scripted* f) : from(f) {}
+        token(token&& other) noexcept : from(std::exchange(other.from, nullptr)) {}
+        token& operator=(token&& other) noexcept
+        {
+            std::swap(from, other.from);
+            return *this;
+        }
+        ~token()
+        {
+            if (from != nullptr) from->log->push_back(from->name + " dropped");
+        }
+        void record(outcome const& o, time_point) noexcept
+        {
+            auto* const f = std::exchange(from, nullptr);
+            f->log->push_back(f->name + (o.ok() ? " succeeded" : " failed"));
+        }
+    };
+
+    weir::admission<token> admit(time_point)
+    {
+        log->push_back(name + (admits ? " admits" : " refuses"));
+        if (admits) return token{this};
+        return weir::rejection{errc::rate_limited, back, name};
+    }
+};
+using names = std::vector<std::string>;
+
+using two_levels = hierarchical_limit<token_bucket&, token_bucket>;
+static_assert(weir::gate<two_levels> && weir::gate<hierarchical_limit<scripted&>>);
+template <class L>
+concept counts = requires(L& l) { l.try_acquire(std::uint64_t{2}, start); };
+static_assert(counts<two_levels> && !counts<hierarchical_limit<token_bucket&, scripted&>>);
+
+}  // namespace
+
+TEST_CASE("hierarchical_limit: admits what every level admits, and charges each")
+{
+    auto tenant = hourly(3), plan = hourly(5), global = hourly(4);
+    hierarchical_limit limits(tenant, plan, global);
+    for (int i = 0; i < 3; ++i) {
+        auto a = limits.admit(start);
+        REQUIRE(a);
+        a->record(outcome::success(), start);
+    }
+    CHECK_FALSE(limits.admit(start));
+    CHECK(tenant.available(start) == 0);
+    CHECK(plan.available(start) == 2);
+    CHECK(global.available(start) == 1);
+}
+
+TEST_CASE("hierarchical_limit: a refusal at any level charges none")
+{
+    for (int level = 0; level < 3; ++level) {
+        CAPTURE(level);
+        std::array buckets{hourly(2), hourly(2), hourly(2)};
+        auto& full = buckets[static_cast<std::size_t>(level)];
+        full.drain(start);
+        hierarchical_limit limits(buckets[0], buckets[1], buckets[2]);
+        CHECK_FALSE(limits.admit(start));
+        for (auto& b : buckets) CHECK(b.available(start) == (&b == &full ? 0 : 2));
+    }
+}
+
+TEST_CASE("hierarchical_limit: a level that cannot tell beforehand refuses, and the others get their shares back")
+{
+    auto tenant = hourly(2);
+    weir::concurrency_limit slots{{.limit = 1, .max_queue = 0}};
+    names log;
+    scripted last{&log, "last", false};
+    hierarchical_limit limits(tenant, slots, last);
+    auto const a = limits.admit(start);
+    REQUIRE_FALSE(a);
+    CHECK(a.refused().gate == "last");
+    CHECK(tenant.available(start) == 2);
+    CHECK(slots.in_flight() == 0);
+}
+
+TEST_CASE("hierarchical_limit: levels are asked in the order given and settled in reverse")
+{
+    names log;
+    scripted a{&log, "a"}, b{&log, "b"}, c{&log, "c"};
+    hierarchical_limit limits(a, b, c);
+    {
+        auto held = limits.admit(start);
+        REQUIRE(held);
+        held->record(outcome::failure(), start);
+        CHECK(log == names{"a admits", "b admits", "c admits", "c failed", "b failed", "a failed"});
+    }
+    log.clear();
+    {
+        auto held = limits.admit(start);
+        auto moved = *std::move(held);
+    }
+    CHECK(log == names{"a admits", "b admits", "c admits", "c dropped", "b dropped", "a dropped"});
+    log.clear();
+    c.admits = false;
+    CHECK_FALSE(limits.admit(start));
+    CHECK(log == names{"a admits", "b admits", "c refuses", "b dropped", "a dropped"});
+    log.clear();
+    a.admits = false;
+    CHECK_FALSE(limits.admit(start));
+    CHECK(log == names{"a refuses"});
+}
+
+TEST_CASE("hierarchical_limit: a level that can tell refuses before anybody is asked")
+{
+    names log;
+    scripted first{&log, "first"};
+    auto global = hourly(1);
+    global.drain(start);
+    hierarchical_limit limits(first, global);
+    CHECK_FALSE(limits.admit(start));
+    CHECK(log.empty());
+}
+
+TEST_CASE("hierarchical_limit: come back when the last of the refusing levels is open again, under its name")
+{
+    token_bucket tenant{{.rate = weir::per_second(1), .burst = 1, .name = "tenant"}};
+    token_bucket plan{{.rate = {1, 3s}, .burst = 1, .name = "plan"}};
+    token_bucket global{{.rate = {1, 2s}, .burst = 1, .name = "global"}};
+    hierarchical_limit limits(tenant, plan, global);
+    tenant.drain(start), plan.drain(start), global.drain(start);
+    auto const a = limits.admit(start);
+    REQUIRE_FALSE(a);
+    CHECK(a.refused().code == errc::rate_limited);
+    CHECK(a.refused().gate == "plan");
+    CHECK(a.refused().retry_at == start + 3s);
+    CHECK(limits.retry_at(1, start) == start + 3s);
+    CHECK_FALSE(limits.admit(start + 3s - 1ns));
+    CHECK(limits.admit(start + 3s));
+    CHECK(limits.retry_at(1, start + 9s) == start + 9s);
+
+    names log;
+    scripted early{&log, "early", false, start + 4s};
+    auto open = hourly(1, "late");
+    hierarchical_limit mixed(early, open);
+    auto const b = mixed.admit(start);
+    REQUIRE_FALSE(b);
+    CHECK(b.refused().gate == "early");
+    CHECK(b.refused().retry_at == start + 4s);
+}
+
+TEST_CASE("hierarchical_limit: n permits of all levels or of none, and never more than the smallest burst")
+{
+    auto tenant = hourly(5, "tenant"), global = hourly(3, "global");
+    hierarchical_limit limits(tenant, global);
+    auto const a = limits.admit(4, start);
+    REQUIRE_FALSE(a);
+    CHECK(a.refused().code == errc::exceeds_burst);
+    CHECK(a.refused().retry_at == weir::never);
+    CHECK(a.refused().gate == "global");
+    CHECK(limits.try_acquire(2, start));
+    CHECK_FALSE(limits.try_acquire(2, start));
+    CHECK(limits.try_acquire(0, start));
+    CHECK(tenant.available(start) == 3);
+    CHECK(global.available(start) == 1);
+}
+
+TEST_CASE("hierarchical_limit: cancel gives back everything, unless somebody was admitted behind")
+{
+    auto tenant = hourly(5), global = hourly(5);
+    hierarchical_limit limits(tenant, global);
+    auto a = limits.admit(3, start);
+    REQUIRE(a);
+    CHECK(a->start_at() == start);
+    CHECK(a->cancel());
+    CHECK(a->cancel());  // nothing left to give back
+    CHECK(tenant.available(start) == 5);
+    CHECK(global.available(start) == 5);
+
+    auto b = limits.admit(1, start);
+    CHECK(global.try_acquire(1, start));
+    REQUIRE(b);
+    CHECK_FALSE(b->cancel());
+    CHECK(tenant.available(start) == 5);
+    CHECK(global.available(start) == 3);
+}
+
+TEST_CASE("hierarchical_limit: starts when the slowest level says")
+{
+    token_bucket open;
+    weir::leaky_bucket shaper{{.rate = weir::per_second(10)}};
+    hierarchical_limit limits(shaper, open);
+    auto first = limits.admit(start);
+    auto second = limits.admit(start);
+    REQUIRE(first);
+    REQUIRE(second);
+    CHECK(first->start_at() == start);
+    CHECK(second->start_at() == start + 100ms);
+}
+
+TEST_CASE("hierarchical_limit: keys, temporaries and hierarchies are levels too")
+{
+    weir::keyed_limiter<std::string> tenants{{.quotas = {{weir::per_hour(1), 2}}, .capacity = 100}};
+    auto plan = hourly(3, "plan"), global = hourly(10);
+    auto const ask = [&](char const* tenant) {
+        hierarchical_limit limits(tenants.of(tenant), hierarchical_limit(plan, global));
+        auto a = limits.admit(start);
+        if (a) a->record(outcome::success(), start);
+        return a ? std::string{"yes"} : std::string{a.refused().gate};
+    };
+    CHECK(ask("acme") == "yes");
+    CHECK(ask("acme") == "yes");
+    CHECK(ask("acme") == "keyed_limiter");
+    CHECK(ask("bolt") == "yes");
+    CHECK(ask("bolt") == "plan");
+    CHECK(tenants.available("bolt", start) == 1);
+    CHECK(global.available(start) == 7);
+}
+
+TEST_CASE("hierarchical_limit: with threads, no level admits more than it promises, and calls are charged everywhere")
+{
+    constexpr int threads = 4, rounds = 20'000;
+    weir::keyed_limiter<std::uint64_t> tenants{{.quotas = {{weir::per_hour(1), 3'000}}, .capacity = 100}};
+    auto global = hourly(10'000);
+    weir::concurrency_limit slots{{.limit = 2, .max_queue = 0}};
+    std::array<std::atomic<int>, 8> admitted{};
+    std::atomic<int> inside{0}, most{0};
+    std::barrier gate{threads};
+    {
+        std::vector<std::jthread> pool;
+        for (int t = 0; t < threads; ++t)
+            pool.emplace_back([&, t] {
+                std::mt19937_64 random{static_cast<std::uint64_t>(t)};
+                gate.arrive_and_wait();
+                for (int i = 0; i < rounds; ++i) {
+                    auto const tenant = random() % admitted.size();
+                    hierarchical_limit limits(tenants.of(tenant), slots, global);
+                    auto a = limits.admit(start);
+                    if (!a) continue;
+                    auto const now = ++inside;
+                    for (auto seen = most.load(); seen < now && !most.compare_exchange_weak(seen, now);) {}
+                    if (random() % 8 == 0) std::this_thread::yield();
+                    --inside;
+                    if (random() % 4 == 0) continue;  // dropped: given back, or kept by the level, never minted
+                    ++admitted[tenant];
+                    a->record(outcome::success(), start);
+                }
+            });
+    }
+    int all = 0;
+    for (std::size_t i = 0; i < admitted.size(); ++i) {
+        CHECK(admitted[i] <= 3'000);
+        CHECK(tenants.available(i, start) <= 3'000 - static_cast<std::uint64_t>(admitted[i]));
+        all += admitted[i];
+    }
+    CHECK(all <= 10'000);
+    CHECK(all > 5'000);
+    CHECK(most <= 2);
+    CHECK(slots.in_flight() == 0);
+}
