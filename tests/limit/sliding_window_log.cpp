@@ -401,3 +401,23 @@ TEST_CASE("sliding_window_log: many threads at one instant get the limit, no mor
         REQUIRE(sum == 100);
     }
 }
+
+TEST_CASE("sliding_window_log: who only looks, while others take and give back, sees one moment and not two")
+{
+    sliding_window_log w{{.limit = 2, .window = 1s}};
+    CHECK(w.try_acquire(2, start - 2s));
+    std::vector<int> wrong(2);
+    together(2, [&](int me) {
+        for (int i = 0; i < 200'000; ++i) {
+            if (me == 0) {
+                auto a = w.admit(start);  // one of two at most is taken
+                wrong[0] += a && a->cancel() ? 0 : 1;
+            } else {
+                auto const n = w.available(start);
+                wrong[1] += (n == 1 || n == 2) && w.retry_at(1, start) == start ? 0 : 1;
+            }
+        }
+    });
+    CHECK(wrong[0] == 0);
+    CHECK(wrong[1] == 0);
+}
