@@ -3,13 +3,12 @@
 
 #include <weir/async/timer.hpp>
 #include <weir/core/random.hpp>
+#include <weir/registry/detail/question.hpp>
 #include <weir/registry/lease.hpp>
 #include <weir/retry/backoff.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/compose.hpp>
 #include <boost/asio/strand.hpp>
@@ -89,7 +88,7 @@ public:
           options_(o),
           random_(random),
           pause_(strand_),
-          limit_(strand_)
+          question_(strand_)
     {
     }
 
@@ -121,11 +120,7 @@ public:
     }
 
 private:
-    struct answer {
-        boost::system::error_code ec;
-        registry::reply reply;
-        [[nodiscard]] bool good() const { return !ec && reply.known; }
-    };
+    using answer = detail::answer<registry::reply>;
 
     template <class Change>
     void tell_loop(Change change)
@@ -133,7 +128,7 @@ private:
         asio::post(strand_, [self = this->shared_from_this(), change] {
             change(*self);
             self->pause_.cancel();
-            if (!self->leaving_) self->question_.emit(asio::cancellation_type::terminal);
+            if (!self->leaving_) self->question_.cancel();
         });
     }
 
@@ -181,7 +176,7 @@ private:
             auto const a = co_await ask(step::beat, std::min(options_.timeout, third));
             if (stopped_) co_return;
             auto const now = pause_.now();
-            if (a.good()) {
+            if (!a.ec && a.reply.known) {
                 heard_ = now;
                 failures_ = 0;
                 refused_ = false;
@@ -201,38 +196,16 @@ private:
 
     enum class step : std::uint8_t { put, beat, remove };
 
-    // One question, with a time limit that cancels it.
     asio::awaitable<answer> ask(step s, duration limit)
     {
-        answer a;
-        auto late = std::make_shared<bool>(false);
-        auto const turn = ++turn_;
-        limit_.async_wait_for(limit, [weak = this->weak_from_this(), turn, late](boost::system::error_code ec) {
-            auto const self = weak.lock();
-            if (ec || !self || turn != self->turn_) return;
-            *late = true;
-            self->question_.emit(asio::cancellation_type::terminal);
-        });
-        try {
-            auto token = asio::bind_cancellation_slot(question_.slot(), asio::as_tuple(asio::use_awaitable));
-            if (s == step::put)
-                std::tie(a.ec, a.reply) = co_await backend_.async_put(what, token);
-            else if (s == step::beat)
-                std::tie(a.ec, a.reply) = co_await backend_.async_beat(what, state_, token);
-            else
-                std::tie(a.ec, a.reply) = co_await backend_.async_remove(what, token);
-        } catch (std::exception const& e) {
-            a.ec = make_error_code(errc::registry_unavailable);
-            a.reply.note = e.what();
-        }
-        ++turn_;
-        limit_.cancel();
-        question_.slot().clear();
-        if (a.ec && *late) {
-            a.ec = make_error_code(errc::registry_unavailable);
-            a.reply.note = "no answer within " + weir::detail::option_text(limit);
-        }
-        co_return a;
+        auto const begin = [this, s](auto token) {
+            switch (s) {
+                case step::put: return backend_.async_put(what, token);
+                case step::beat: return backend_.async_beat(what, state_, token);
+                default: return backend_.async_remove(what, token);
+            }
+        };
+        co_return co_await question_.template ask<registry::reply>(limit, begin);
     }
 
     void note_refusal(answer const& a)
@@ -265,12 +238,10 @@ private:
     lease_options options_;
     random_engine random_;
     weir::timer pause_;
-    weir::timer limit_;
-    asio::cancellation_signal question_;
+    detail::question question_;
     boost::system::error_code removed_;
     time_point heard_{};  // the last time the registry certainly had us
     duration last_pause_{};
-    std::uint64_t turn_ = 0;
     unsigned failures_ = 0;
     health state_ = health::passing;
     bool refused_ = false;

@@ -5,6 +5,7 @@
 #include <weir/core/bad_option.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/random.hpp>
+#include <weir/registry/detail/question.hpp>
 #include <weir/registry/snapshot.hpp>
 #include <weir/registry/watch.hpp>
 #include <weir/retry/backoff.hpp>
@@ -12,8 +13,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
@@ -197,7 +196,7 @@ public:
           options_(std::move(o)),
           random_(random),
           pause_(strand_),
-          limit_(strand_)
+          question_(strand_)
     {
     }
 
@@ -211,7 +210,7 @@ public:
         asio::post(strand_, [self = this->shared_from_this()] {
             self->stopped_ = true;
             self->pause_.cancel();
-            self->question_.emit(asio::cancellation_type::terminal);
+            self->question_.cancel();
         });
     }
 
@@ -219,11 +218,7 @@ public:
     [[nodiscard]] std::shared_ptr<detail::feed> const& news() const { return news_; }
 
 private:
-    struct answer {
-        boost::system::error_code ec;
-        listing all;
-        bool late = false;
-    };
+    using answer = detail::answer<listing>;
 
     static asio::awaitable<void> run(std::shared_ptr<loop> self)
     {
@@ -262,42 +257,17 @@ private:
                 co_return;
             }
             bool const resync = first ? bool(news_->latest().now) : revision.empty();
-            revision = a.all.revision;
-            accept(std::move(a.all), resync);
+            revision = a.reply.revision;
+            accept(std::move(a.reply), resync);
         }
     }
 
-    // One question, with a time limit that cancels it.
     asio::awaitable<answer> ask(duration limit, bool all, std::string revision)
     {
-        answer a;
-        auto late = std::make_shared<bool>(false);
-        auto const turn = ++turn_;
-        limit_.async_wait_for(limit, [weak = this->weak_from_this(), turn, late](boost::system::error_code ec) {
-            auto const self = weak.lock();
-            if (ec || !self || turn != self->turn_) return;
-            *late = true;
-            self->question_.emit(asio::cancellation_type::terminal);
-        });
-        try {
-            auto token = asio::bind_cancellation_slot(question_.slot(), asio::as_tuple(asio::use_awaitable));
-            if (all)
-                std::tie(a.ec, a.all) = co_await backend_.async_list(query_, token);
-            else
-                std::tie(a.ec, a.all) = co_await backend_.async_await_change(query_, revision, token);
-        } catch (std::exception const& e) {
-            a.ec = make_error_code(errc::registry_unavailable);
-            a.all.note = e.what();
-        }
-        ++turn_;
-        limit_.cancel();
-        question_.slot().clear();
-        if (a.ec && *late) {
-            a.late = true;
-            a.ec = make_error_code(errc::registry_unavailable);
-            a.all.note = "no answer within " + weir::detail::option_text(limit);
-        }
-        co_return a;
+        auto const begin = [this, all, &revision](auto token) {
+            return all ? backend_.async_list(query_, token) : backend_.async_await_change(query_, revision, token);
+        };
+        co_return co_await question_.template ask<listing>(limit, begin);
     }
 
     void fail(answer const& a)
@@ -306,7 +276,7 @@ private:
             s.connected = false;
             ++s.failures;
             s.last_error = a.ec;
-            s.note = a.all.note;
+            s.note = a.reply.note;
         });
         distrust(cause::state);
     }
@@ -398,12 +368,10 @@ private:
     options options_;
     random_engine random_;
     weir::timer pause_;
-    weir::timer limit_;
-    asio::cancellation_signal question_;
+    detail::question question_;
     std::shared_ptr<detail::feed> news_ = std::make_shared<detail::feed>();
     std::optional<time_point> doubted_since_;
     time_point next_{};
-    std::uint64_t turn_ = 0;
     bool empty_ = false;
     bool stopped_ = false;
 };
