@@ -336,6 +336,27 @@ TEST_CASE("striped_token_bucket: beside the exact bucket, in a million decisions
     }
 }
 
+TEST_CASE("striped_token_bucket: met at every stripe in turn it is never ahead of the exact bucket")
+{
+    std::mt19937_64 g{22};
+    for (int round = 0; round < 200; ++round) {
+        weir::rate const r = weir::per_second(100'000 + g() % 16'000'000);
+        std::uint64_t const burst = 100 + g() % (round % 2 ? 100 : 100'000);
+        time_point t = start;
+        weir::detail::striped_gcra b{{r, burst, "test"}, 100us, 4, 0};
+        exact_bucket e{r, burst};
+        auto const interval = 1 + 1'000'000'000 / r.permits;
+        for (int i = 0; i < 5000; ++i) {
+            if (g() % 4 == 0) t += duration{static_cast<std::int64_t>(g() % (4 * interval))};
+            if (g() % 500 == 0) t += duration{static_cast<std::int64_t>(g() % (2 * burst * interval))};
+            auto const n = g() % 16 ? 1 : g() % 20;
+            // Phases in which one stripe is met alone take the others' permits away.
+            auto const stripe = i / 500 % 2 ? 0u : static_cast<unsigned>(g() % 4);
+            if (b.acquire(n, hand_clock{&t}, stripe)) REQUIRE(e.take(n, t));
+        }
+    }
+}
+
 TEST_CASE("striped_token_bucket: a pause that two sleep through, before or while they pay for a lease, counts once")
 {
     for (int first = 0; first < 5; ++first)

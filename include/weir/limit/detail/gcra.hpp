@@ -5,6 +5,7 @@
 #include <weir/core/errc.hpp>
 #include <weir/core/time.hpp>
 #include <weir/limit/detail/byte_lock.hpp>
+#include <weir/limit/detail/gcra_frame.hpp>
 #include <weir/limit/detail/gcra_rate.hpp>
 
 #include <algorithm>
@@ -41,14 +42,11 @@ public:
     };
 
     /// `parts`: how many lease at most rate.lease permits each.
-    explicit gcra(gcra_rate const& r, std::uint16_t parts = 1) noexcept : parts_(parts)
+    explicit gcra(gcra_rate const& r, std::uint16_t parts = 1) noexcept
+        : frames_({r, std::numeric_limits<std::int64_t>::min()}), parts_(parts)
     {
-        for (auto i : {0u, 1u}) store(i, {r, std::numeric_limits<std::int64_t>::min()});
     }
-    gcra(gcra&& other) noexcept : word_(other.word_.load()), parts_(other.parts_)
-    {
-        for (auto i : {0u, 1u}) store(i, other.load(i));
-    }
+    gcra(gcra&& other) noexcept : word_(other.word_.load()), frames_(other.frames_), parts_(other.parts_) {}
 
     /// Takes n permits now, or says no.
     [[nodiscard]] bool take(std::uint64_t n, time_point now) noexcept
@@ -118,54 +116,24 @@ private:
     static constexpr std::uint64_t generation = 0x7f;
     static constexpr std::uint64_t lending = 0x80;
 
-    struct frame {
-        gcra_rate rate;
-        std::int64_t origin;
-
-        // Arithmetic wraps: a frame read while it is being replaced may be a mixture; what comes of it is discarded.
-
-        /// So many nanoseconds in ticks; `span` when there are more.
-        [[nodiscard]] std::int64_t ticks(std::uint64_t ns) const noexcept
-        {
-            // One test after the other: each is a branch on a flag, and nothing waits for them.
-            std::uint64_t all = 0;
-            if (__builtin_mul_overflow(ns, static_cast<std::uint64_t>(rate.mul), &all)) [[unlikely]]
-                return gcra_rate::span;
-            if (static_cast<std::int64_t>(ns) < 0) [[unlikely]]
-                return gcra_rate::span;
-            auto const t = static_cast<std::int64_t>(all >> rate.shift);
-            return static_cast<std::uint64_t>(t) < std::uint64_t{gcra_rate::span} ? t : gcra_rate::span;
-        }
-        /// `now`; `span` when it is beyond the reach of the origin or before it.
-        [[nodiscard]] std::int64_t at(time_point now) const noexcept
-        {
-            return ticks(static_cast<std::uint64_t>(now.time_since_epoch().count()) -
-                         static_cast<std::uint64_t>(origin));
-        }
-        [[nodiscard]] std::int64_t cost(std::uint64_t n) const noexcept
-        {
-            return static_cast<std::int64_t>(n * static_cast<std::uint64_t>(rate.interval));
-        }
-        [[nodiscard]] std::int64_t cost(std::int64_t n) const noexcept { return cost(static_cast<std::uint64_t>(n)); }
-        [[nodiscard]] std::int64_t full() const noexcept { return cost(rate.burst); }
-
-        /// The first instant at which so many ticks have passed since the origin.
-        [[nodiscard]] time_point instant(std::int64_t ticks) const noexcept
-        {
-            if (ticks > std::numeric_limits<std::int64_t>::max() >> rate.shift) return never;
-            auto const ns = rate.shift > 0 ? ticks << rate.shift : (ticks + rate.mul - 1) / rate.mul;
-            return later(time_point{duration{origin}}, duration{ns});
-        }
-    };
+    using frame = gcra_frame;
 
     static std::int64_t tat(std::uint64_t word) noexcept { return static_cast<std::int64_t>(word >> 8); }
     static std::int64_t add(std::int64_t a, std::int64_t b) noexcept
     {
         return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
     }
+    static std::int64_t subtract(std::int64_t a, std::int64_t b) noexcept
+    {
+        return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+    }
     static std::int64_t debt(std::uint64_t word, std::int64_t at) noexcept
     {
         return std::max<std::int64_t>(tat(word) - at, 0);
+    }
+    static std::uint64_t with_tat(std::uint64_t word, std::int64_t tat, std::uint64_t flag) noexcept
+    {
+        return static_cast<std::uint64_t>(tat) << 8 | flag | (word & generation);
     }
     /// Ticks that the word must leave free, for permits outside; `back` of them are there again.
     [[nodiscard]] std::int64_t aside(std::uint64_t word, frame const& f, std::int64_t back = 0) const noexcept
@@ -197,19 +165,9 @@ private:
         return clock.now();
     }
 
-    // A frame in shared memory is 20 bytes, so that a bucket is one cache line. The origin counts units of about a
-    // second from the beginning of time; two of its 34 bits are with the scale.
-    static constexpr std::int64_t unit = std::int64_t{1} << 30;
-
-    void store(std::uint64_t index, frame const& f) const noexcept;
-    [[nodiscard]] frame load(std::uint64_t index) const noexcept;  // of the word whose bit 0 is the index
-
     // Mutable, because whoever merely looks may be the one to bring the origin up to date.
     mutable atomic<std::uint64_t> word_{0};
-    mutable atomic<std::uint64_t> pace_[2];    // interval (55) | lease (9)
-    mutable atomic<std::uint32_t> origin_[2];  // low 32 bits
-    mutable atomic<std::uint32_t> scale_[2];   // mul - 1 (24) | origin (2) | shift (6)
-    mutable atomic<std::uint32_t> burst_[2];
+    mutable gcra_frames frames_;
     std::uint16_t parts_;
     mutable byte_lock writers_;
 };
@@ -220,10 +178,10 @@ template <bool SeePlenty>
 inline gcra::verdict gcra::decide(std::uint64_t n, time_point now) noexcept
 {
     for (auto word = word_.load(std::memory_order_acquire);;) {
-        auto const f = load(word);
+        auto const f = frames_.load(word);
         auto const cost = f.cost(n);
-        auto const limit = f.full() - aside(word, f);
-        auto const allowed_from = add(tat(word), cost - limit);
+        auto const limit = subtract(f.full(), aside(word, f));
+        auto const allowed_from = add(tat(word), subtract(cost, limit));
         auto const at = f.at(now);
         if (at >= gcra_rate::span) [[unlikely]] {
             bool const ahead = rebase(now);
@@ -234,13 +192,13 @@ inline gcra::verdict gcra::decide(std::uint64_t n, time_point now) noexcept
             if (replaced(word)) continue;
             return verdict::refused;
         }
-        auto const next = std::max(tat(word), at) + cost;
+        auto const next = add(std::max(tat(word), at), cost);
         if constexpr (SeePlenty) {
             auto const worth = std::max<std::int64_t>(f.rate.lease / 4, 2);
             bool const lease = f.rate.lease > 0 && n <= static_cast<std::uint64_t>(f.rate.lease);
-            if (lease && next - at + f.cost(worth) <= limit) return verdict::plenty;
+            if (lease && add(subtract(next, at), f.cost(worth)) <= limit) return verdict::plenty;
         }
-        auto const after = static_cast<std::uint64_t>(next) << 8 | (word & (generation | lending));
+        auto const after = with_tat(word, next, word & lending);
         if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire))
             return verdict::taken;
     }
@@ -251,7 +209,7 @@ gcra::answer gcra::ask(std::uint64_t n, time_point now, duration max_wait, std::
 {
     auto const wait = static_cast<std::uint64_t>(std::max(max_wait, duration::zero()).count());
     for (auto word = word_.load(std::memory_order_acquire);;) {
-        auto const f = load(word);
+        auto const f = frames_.load(word);
         auto const at = f.at(now);
         if (at >= gcra_rate::span) [[unlikely]] {
             bool const ahead = rebase(now);
@@ -260,23 +218,23 @@ gcra::answer gcra::ask(std::uint64_t n, time_point now, duration max_wait, std::
         }
         auto const total = add(debt(word, at), f.cost(n));
         auto const outside = aside(word, f, back);
-        auto const limit = std::min(add(f.full(), f.ticks(wait)), gcra_rate::span - 1) - outside;
+        auto const limit = subtract(std::min(add(f.full(), f.ticks(wait)), gcra_rate::span - 1), outside);
         bool const possible = n <= static_cast<std::uint64_t>(f.rate.burst);
         if (!possible || total > limit) {
             if (replaced(word)) continue;
             if (!possible) return {false, errc::exceeds_burst, never};
-            return {false, errc::rate_limited, f.instant(at + (total - limit))};
+            return {false, errc::rate_limited, f.instant(add(at, subtract(total, limit)))};
         }
         auto const before = word;
-        auto const after = static_cast<std::uint64_t>(at + total) << 8 | (word & (generation | lending));
+        auto const after = with_tat(word, add(at, total), word & lending);
         if constexpr (Take) {
             if (!word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire))
                 continue;
         } else {
             if (replaced(word)) continue;
         }
-        auto const full = f.full() - outside;
-        return {true, {}, total > full ? f.instant(at + total - full) : now, before, after};
+        auto const ahead = subtract(total, subtract(f.full(), outside));
+        return {true, {}, ahead > 0 ? f.instant(add(at, ahead)) : now, before, after};
     }
 }
 
@@ -284,25 +242,26 @@ inline gcra::loan gcra::lend(std::uint64_t n, std::int64_t most, time_point now,
                              bool own_room) noexcept
 {
     for (auto word = word_.load(std::memory_order_acquire);;) {
-        auto const f = load(word);
+        auto const f = frames_.load(word);
         auto const at = f.at(now);
         if (at >= gcra_rate::span) [[unlikely]] {
             bool const ahead = rebase(now);
             if (replaced(word) || ahead) continue;
             return {};
         }
-        auto const room = f.full() - aside(word, f) - debt(word, at) - f.cost(n);
-        if (n > static_cast<std::uint64_t>(f.rate.burst) || room < 0 || room + f.cost(n) < f.cost(least)) {
+        auto const owed = add(debt(word, at), f.cost(n));
+        auto const on_hand = subtract(subtract(f.full(), aside(word, f)), debt(word, at));
+        auto const room = subtract(on_hand, f.cost(n));
+        if (n > static_cast<std::uint64_t>(f.rate.burst) || room < 0 || on_hand < f.cost(least)) {
             if (replaced(word)) continue;
             return {};
         }
         auto extra = most;
         while (f.cost(extra) > room) extra >>= 1;
-        auto total = debt(word, at) + f.cost(n) + f.cost(extra);
         // What the word counts as on hand is from now on less by what is set aside; more than that it cannot hold.
         auto const flag = extra > 0 && !own_room ? lending : word & lending;
-        total = std::max<std::int64_t>(total - aside(flag & ~word, f), 0);
-        auto const after = static_cast<std::uint64_t>(at + total) << 8 | flag | (word & generation);
+        auto const next = std::max<std::int64_t>(subtract(add(owed, f.cost(extra)), aside(flag & ~word, f)), 0);
+        auto const after = with_tat(word, add(at, next), flag);
         if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire))
             return {true, extra};
     }
@@ -313,7 +272,7 @@ template <class Next>
 void gcra::change(time_point now, Next next) noexcept
 {
     for (auto word = word_.load(std::memory_order_acquire);;) {
-        auto const f = load(word);
+        auto const f = frames_.load(word);
         auto at = f.at(now);
         if (at >= gcra_rate::span) [[unlikely]] {
             bool const ahead = rebase(now);
@@ -328,29 +287,27 @@ void gcra::change(time_point now, Next next) noexcept
 inline void gcra::end_lending(std::int64_t back, time_point now) noexcept
 {
     change(now, [&](frame const& f, std::int64_t at, std::uint64_t word) {
-        auto const moved = word & lending ? std::max(tat(word), at) + aside(word, f, back) : tat(word);
-        return static_cast<std::uint64_t>(moved) << 8 | (word & generation);
+        return with_tat(word, word & lending ? add(std::max(tat(word), at), aside(word, f, back)) : tat(word), 0);
     });
 }
 
 inline void gcra::drain(time_point now) noexcept
 {
     change(now, [](frame const& f, std::int64_t at, std::uint64_t word) {
-        auto const moved = std::max(tat(word), at + f.full());
-        return static_cast<std::uint64_t>(moved) << 8 | (word & (generation | lending));
+        return with_tat(word, std::max(tat(word), add(at, f.full())), word & lending);
     });
 }
 
 inline std::uint64_t gcra::available(time_point now) const noexcept
 {
     for (auto word = word_.load(std::memory_order_acquire);;) {
-        auto const f = load(word);
+        auto const f = frames_.load(word);
         auto const at = f.at(now);
         bool const in_reach = at < gcra_rate::span;
         bool const ahead = !in_reach && rebase(now);
         if (replaced(word) || ahead) continue;
         if (!in_reach) return 0;
-        auto const left = f.full() - aside(word, f) - debt(word, at);
+        auto const left = subtract(subtract(f.full(), aside(word, f)), debt(word, at));
         return left > 0 ? static_cast<std::uint64_t>(left / f.rate.interval) : 0;
     }
 }
@@ -358,7 +315,7 @@ inline std::uint64_t gcra::available(time_point now) const noexcept
 inline gcra_rate gcra::rate_now() const noexcept
 {
     for (auto word = word_.load(std::memory_order_acquire);;) {
-        auto const f = load(word);
+        auto const f = frames_.load(word);
         if (!replaced(word)) return f.rate;
     }
 }
@@ -375,12 +332,13 @@ void gcra::reconfigure(gcra_rate const& next, Now const& now) noexcept
 inline bool gcra::rebase(time_point now) const noexcept
 {
     std::scoped_lock const lock{writers_};
-    auto f = load(word_.load(std::memory_order_acquire));
+    auto f = frames_.load(word_.load(std::memory_order_acquire));
     auto const t = now.time_since_epoch().count();
     if (t < f.origin) return false;
     if (f.at(now) < gcra_rate::span) return true;  // another thread did it
     auto const since = static_cast<std::uint64_t>(t) - static_cast<std::uint64_t>(f.origin);
-    auto const step = std::max(unit, std::int64_t{1} << f.rate.shift);  // whole ticks, so nothing is rounded
+    auto const step =
+        std::max(gcra_frames::unit, std::int64_t{1} << f.rate.shift);  // whole ticks, so nothing is rounded
     auto const ahead = (since - f.rate.reach() / 2) & ~static_cast<std::uint64_t>(step - 1);
     f.origin = static_cast<std::int64_t>(static_cast<std::uint64_t>(f.origin) + ahead);
     move_to(f, now);
@@ -393,9 +351,9 @@ void gcra::move_to(frame next, Now const& now) const noexcept
 {
     constexpr int128 far = int128{1} << 56;
     auto word = word_.load(std::memory_order_acquire);
-    auto const old = load(word);
-    store((word + 1) & 1, next);
-    next.origin = load(word + 1).origin;  // rounded down to its unit
+    auto const old = frames_.load(word);
+    frames_.store(word + 1, next);
+    next.origin = frames_.load(word + 1).origin;  // rounded down to its unit
 
     int128 const up = (int128{1} << next.rate.shift) - 1;  // rounded towards more debt, here and below
     for (;;) {
@@ -409,39 +367,6 @@ void gcra::move_to(frame next, Now const& now) const noexcept
         auto const after = moved << 8 | (word & lending) | ((word + 1) & generation);
         if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire)) return;
     }
-}
-
-/// Release and acquire on every number: who meets one of a later frame, and then looks at the word, also meets its
-/// later generation.
-inline void gcra::store(std::uint64_t index, frame const& f) const noexcept
-{
-    auto const i = index & 1;
-    auto const first = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::min());
-    auto const units = (static_cast<std::uint64_t>(f.origin) - first) / unit;
-    auto const pace = static_cast<std::uint64_t>(f.rate.interval) << 9 | static_cast<std::uint64_t>(f.rate.lease);
-    auto const scale =
-        static_cast<std::uint64_t>(f.rate.mul - 1) << 8 | units >> 32 << 6 | static_cast<std::uint64_t>(f.rate.shift);
-    pace_[i].store(pace, std::memory_order_release);
-    scale_[i].store(static_cast<std::uint32_t>(scale), std::memory_order_release);
-    origin_[i].store(static_cast<std::uint32_t>(units), std::memory_order_release);
-    burst_[i].store(static_cast<std::uint32_t>(f.rate.burst), std::memory_order_release);
-}
-
-inline gcra::frame gcra::load(std::uint64_t index) const noexcept
-{
-    auto const i = index & 1;
-    auto const pace = pace_[i].load(std::memory_order_acquire);
-    auto const scale = scale_[i].load(std::memory_order_acquire);
-    auto const units = std::uint64_t{scale >> 6 & 3} << 32 | origin_[i].load(std::memory_order_acquire);
-    auto const first = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::min());
-    frame f;
-    f.rate.interval = static_cast<std::int64_t>(pace >> 9);
-    f.rate.lease = static_cast<std::int64_t>(pace & 0x1ff);
-    f.rate.mul = (scale >> 8) + 1;
-    f.rate.shift = scale & 63;
-    f.rate.burst = burst_[i].load(std::memory_order_acquire);
-    f.origin = static_cast<std::int64_t>(first + units * unit);
-    return f;
 }
 
 }  // namespace weir::detail
