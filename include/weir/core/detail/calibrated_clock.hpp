@@ -65,8 +65,8 @@ private:
     void give_up() noexcept;
     [[nodiscard]] sample take() noexcept;
 
-    // What every reading loads: one cache line. A line is written between two marks (`generation_`) and while it is
-    // disabled (`valid_`). Who meets that, or finds another mark after reading than before it, reads the reference.
+    // What every reading loads: one cache line. A line is disabled (`valid_`) while it is written, and has another number
+    // (`generation_`) before it is enabled. Who meets either reads the reference.
     alignas(64) weir::atomic<std::uint64_t> generation_{0};
     weir::atomic<std::uint64_t> tick_{0};      // of the anchor
     weir::atomic<duration::rep> time_{0};      // of the anchor
@@ -88,9 +88,8 @@ inline time_point calibrated_clock<Source>::now(duration& seen) noexcept
     constexpr auto acquire = std::memory_order_acquire;  // plain loads on x86
     bool const counting = valid_.load(std::memory_order_relaxed) != 0;
     if (counting) [[likely]] {
-        // All stores are releases. Who starts before the first mark and loads anything new finds that mark at the end.
-        // Who starts between the marks and loads anything new finds the line disabled, or enabled and the second mark.
-        // Who starts after the second mark loads nothing old.
+        // All stores are releases. Who loads anything new, and then `valid_`, finds the line disabled, or enabled and
+        // with another number than it began with.
         auto const generation = generation_.load(acquire);
         auto const tick = tick_.load(acquire);
         auto const time = time_.load(acquire);
@@ -162,13 +161,11 @@ template <counter_source Source>
 void calibrated_clock<Source>::publish(sample const& now, double per_tick) noexcept
 {
     constexpr auto release = std::memory_order_release;
-    auto const generation = generation_.load(std::memory_order_relaxed);
-    generation_.store(generation + 1, release);
     valid_.store(0, release);
     tick_.store(now.tick, release);
     time_.store(now.time, release);
     per_tick_.store(static_cast<std::uint64_t>(std::llround(per_tick * 0x1p32)), release);
-    generation_.store(generation + 2, release);
+    generation_.store(generation_.load(std::memory_order_relaxed) + 1, release);
     valid_.store(std::max<std::uint64_t>(1, static_cast<std::uint64_t>(period_ / per_tick)), release);
 }
 
