@@ -114,11 +114,8 @@ void report(row const& r, plan const& p, verdict const& v)
 
 int check(arguments const& a)
 {
-    std::vector<row> rows;
-    add_rate_limiters(rows);
-    add_windows(rows);
-    add_keyed(rows);
-    add_concurrency(rows);
+    auto rows = never_over::rows::all();
+    std::stable_sort(rows.begin(), rows.end(), [](row const& x, row const& y) { return x.name < y.name; });
     std::erase_if(rows, [&](row const& r) { return r.name.find(a.limiter) == std::string::npos; });
     if (rows.empty()) {
         std::fprintf(stderr, "no such limiter: %s\n", a.limiter.c_str());

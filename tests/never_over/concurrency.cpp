@@ -67,11 +67,9 @@ verdict slots(plan const& p)
     return v;
 }
 
+rows const of_concurrency{[](std::vector<row>& all) {
+    all.push_back({"concurrency_limit", slots, 64, {{{}, 1}, {{}, 2}, {{}, 5}, {{}, 30}}});
+}};
+
 }  // namespace
-
-void add_concurrency(std::vector<row>& rows)
-{
-    rows.push_back({"concurrency_limit", slots, 64, {{{}, 1}, {{}, 2}, {{}, 5}, {{}, 30}}});
-}
-
 }  // namespace never_over

@@ -4,6 +4,7 @@
 
 #include "never_over/scenario.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -62,14 +63,8 @@ int explore(int argc, char** argv)
             return 2;
         }
     }
-    std::vector<scenario> all;
-    add_gcra(all);
-    add_leased(all);
-    add_windows(all);
-    add_keyed(all);
-    add_concurrency_limit(all);
-    add_retry_budget(all);
-    add_circuit_breaker(all);
+    auto& all = scenarios::all();
+    std::stable_sort(all.begin(), all.end(), [](scenario const& a, scenario const& b) { return a.name < b.name; });
 
     std::printf("| scenario | threads | preemptions | orders | steps | seconds | |\n|---|---|---|---|---|---|---|\n");
     bool ok = true;

@@ -77,31 +77,28 @@ constexpr auto drain_key = [](auto& limiter, churn const& c, turn const& t) {
     }
 };
 
-}  // namespace
-
-void add_keyed(std::vector<row>& rows)
-{
+rows const of_keyed{[](std::vector<row>& all) {
     using namespace std::chrono_literals;
     using weir::compact_keys;
     using weir::exact_keys;
     std::vector<quota> const quotas{{{1, 72h}, 2},        {{10, 1s}, 1},         {{7, 3s}, 5},
                                     {{1'000, 1s}, 10},    {{50'000, 1s}, 500},   {{1'000'000, 1s}, 40},
                                     {{2'000'000, 1s}, 3}, {{999'999'937, 1s}, 7}};
-    rows.push_back({"keyed_limiter", [](plan const& p) { return keys<exact_keys>(p, one_key); }, 64, quotas});
-    rows.push_back(
+    all.push_back({"keyed_limiter", [](plan const& p) { return keys<exact_keys>(p, one_key); }, 64, quotas});
+    all.push_back(
         {"keyed_limiter, admit and cancel", [](plan const& p) { return keys<exact_keys>(p, cancel_key); }, 64, quotas});
-    rows.push_back(
+    all.push_back(
         {"keyed_limiter, batches", [](plan const& p) { return keys<exact_keys>(p, batch_of_keys); }, 64, quotas});
-    rows.push_back(
-        {"keyed_limiter, drained", [](plan const& p) { return keys<exact_keys>(p, drain_key); }, 64, quotas});
+    all.push_back({"keyed_limiter, drained", [](plan const& p) { return keys<exact_keys>(p, drain_key); }, 64, quotas});
 
     // The compact one has 1/1024 of a permit, more above 10'000 per second.
     std::vector<quota> const slow{{{1, 72h}, 2}, {{10, 1s}, 1}, {{7, 3s}, 5}, {{1'000, 1s}, 10}, {{9'000, 1s}, 300}};
-    rows.push_back({"keyed_limiter, compact", [](plan const& p) { return keys<compact_keys>(p, one_key); }, 64, slow});
-    rows.push_back({"keyed_limiter, compact, admit and cancel",
-                    [](plan const& p) { return keys<compact_keys>(p, cancel_key); }, 64, slow});
-    rows.push_back({"keyed_limiter, compact, batches",
-                    [](plan const& p) { return keys<compact_keys>(p, batch_of_keys); }, 64, slow});
-}
+    all.push_back({"keyed_limiter, compact", [](plan const& p) { return keys<compact_keys>(p, one_key); }, 64, slow});
+    all.push_back({"keyed_limiter, compact, admit and cancel",
+                   [](plan const& p) { return keys<compact_keys>(p, cancel_key); }, 64, slow});
+    all.push_back({"keyed_limiter, compact, batches",
+                   [](plan const& p) { return keys<compact_keys>(p, batch_of_keys); }, 64, slow});
+}};
 
+}  // namespace
 }  // namespace never_over

@@ -42,37 +42,34 @@ verdict flipped_rates(plan const& p, Options const& o, Decide const& decide)
     return judge(h, with_flips(p.of.rate, flips, h.admissions), p.of.burst);
 }
 
-}  // namespace
-
-void add_rate_limiters(std::vector<row>& rows)
-{
+rows const of_rate_limiters{[](std::vector<row>& all) {
     auto const bucket = [](plan const& p) {
         return weir::token_bucket_options{.rate = p.of.rate, .burst = p.of.burst, .name = {}};
     };
     auto const leaky = [](plan const& p, weir::duration wait) {
         return weir::leaky_bucket_options{p.of.rate, wait, p.of.burst, {}};
     };
-    rows.push_back(
-        {"token_bucket", [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), tell_the_time); }});
-    rows.push_back({"token_bucket, its own clock",
-                    [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), ask_its_clock); }});
-    rows.push_back({"token_bucket, admit and cancel",
-                    [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), admit_and_cancel); }});
-    rows.push_back({"token_bucket, reserved ahead",
-                    [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), reserve_ahead); }});
-    rows.push_back({"token_bucket, everything at once",
-                    [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), everything); }});
-    rows.push_back({"token_bucket, rate flips",
-                    [=](plan const& p) { return flipped_rates<token_bucket>(p, bucket(p), tell_and_wait); }});
-    rows.push_back({"token_bucket, its own clock, rate flips",
-                    [=](plan const& p) { return flipped_rates<token_bucket>(p, bucket(p), ask_its_clock); }});
-    rows.push_back(
+    all.push_back({"token_bucket", [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), tell_the_time); }});
+    all.push_back({"token_bucket, its own clock",
+                   [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), ask_its_clock); }});
+    all.push_back({"token_bucket, admit and cancel",
+                   [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), admit_and_cancel); }});
+    all.push_back({"token_bucket, reserved ahead",
+                   [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), reserve_ahead); }});
+    all.push_back({"token_bucket, everything at once",
+                   [=](plan const& p) { return one_rate<token_bucket>(p, bucket(p), everything); }});
+    all.push_back({"token_bucket, rate flips",
+                   [=](plan const& p) { return flipped_rates<token_bucket>(p, bucket(p), tell_and_wait); }});
+    all.push_back({"token_bucket, its own clock, rate flips",
+                   [=](plan const& p) { return flipped_rates<token_bucket>(p, bucket(p), ask_its_clock); }});
+    all.push_back(
         {"leaky_bucket, meter", [=](plan const& p) { return one_rate<leaky_bucket>(p, leaky(p, {}), tell_the_time); }});
-    rows.push_back({"leaky_bucket, shaper", [=](plan const& p) {
-                        return one_rate<leaky_bucket>(p, leaky(p, std::chrono::milliseconds{3}), reserve_ahead);
-                    }});
-    rows.push_back({"leaky_bucket, rate flips",
-                    [=](plan const& p) { return flipped_rates<leaky_bucket>(p, leaky(p, {}), tell_and_wait); }});
-}
+    all.push_back({"leaky_bucket, shaper", [=](plan const& p) {
+                       return one_rate<leaky_bucket>(p, leaky(p, std::chrono::milliseconds{3}), reserve_ahead);
+                   }});
+    all.push_back({"leaky_bucket, rate flips",
+                   [=](plan const& p) { return flipped_rates<leaky_bucket>(p, leaky(p, {}), tell_and_wait); }});
+}};
 
+}  // namespace
 }  // namespace never_over

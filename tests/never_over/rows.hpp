@@ -161,10 +161,14 @@ inline constexpr auto everything = [](auto& limiter, turn const& t) {
     }
 };
 
-/// The rows of every room; each in a file of its own.
-void add_rate_limiters(std::vector<row>& rows);
-void add_windows(std::vector<row>& rows);
-void add_keyed(std::vector<row>& rows);
-void add_concurrency(std::vector<row>& rows);
+/// All rows of the files that are linked into the program; each file adds its own.
+struct rows {
+    explicit rows(void (*add)(std::vector<row>&)) { add(all()); }
+    static std::vector<row>& all()
+    {
+        static std::vector<row> r;
+        return r;
+    }
+};
 
 }  // namespace never_over

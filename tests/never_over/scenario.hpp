@@ -54,12 +54,16 @@ inline std::string over(std::vector<admitted> const& h, allowance const& a, std:
     return "over in [" + std::to_string(w.from) + ", " + std::to_string(w.to) + "]";
 }
 
-void add_gcra(std::vector<scenario>& all);
-void add_windows(std::vector<scenario>& all);
-void add_keyed(std::vector<scenario>& all);
-void add_leased(std::vector<scenario>& all);
-void add_concurrency_limit(std::vector<scenario>& all);
-void add_retry_budget(std::vector<scenario>& all);
-void add_circuit_breaker(std::vector<scenario>& all);
+/// All scenarios of the files that are linked into the program; each file adds its own:
+///
+///     scenarios const of_gcra{[](std::vector<scenario>& all) { ... }};
+struct scenarios {
+    explicit scenarios(void (*add)(std::vector<scenario>&)) { add(all()); }
+    static std::vector<scenario>& all()
+    {
+        static std::vector<scenario> s;
+        return s;
+    }
+};
 
 }  // namespace never_over

@@ -298,29 +298,25 @@ struct results_over_time {
     }
 };
 
-}  // namespace
-
-void add_concurrency_limit(std::vector<scenario>& all)
-{
+scenarios const of_concurrency_limit{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<slots_plain>("concurrency_limit: admit and release", 3, 3));
     all.push_back(make_scenario<slots_queued>("concurrency_limit: release against queue and cancel", 3, 3));
     all.push_back(make_scenario<slots_impatient>("concurrency_limit: two cancel", 3, 3));
     all.push_back(make_scenario<slots_reconfigured>("concurrency_limit: the limit changes under a queue", 3, 2));
-}
+}};
 
-void add_retry_budget(std::vector<scenario>& all)
-{
+scenarios const of_retry_budget{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<budget>("retry_budget: withdraw, refund, deposit", 3, 3));
     all.push_back(make_scenario<budget_shrinks>("retry_budget: the most it holds changes", 3, 2));
-}
+}};
 
-void add_circuit_breaker(std::vector<scenario>& all)
-{
+scenarios const of_circuit_breaker{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<probes>("circuit_breaker: probes", 3, 2));
     all.push_back(make_scenario<dropped_probe>("circuit_breaker: a probe is dropped", 3, 2));
     all.push_back(make_scenario<late_results>("circuit_breaker: late results", 3, 2));
     all.push_back(make_scenario<results>("circuit_breaker: results in a count window", 3, 2));
     all.push_back(make_scenario<results_over_time>("circuit_breaker: results in a time window", 3, 2));
-}
+}};
 
+}  // namespace
 }  // namespace never_over

@@ -136,10 +136,7 @@ struct rebase {
     std::string end() { return over(events, allowance{rate}, 2); }
 };
 
-}  // namespace
-
-void add_gcra(std::vector<scenario>& all)
-{
+scenarios const of_gcra{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<takes>("gcra: takes, late ones too", 3, 2));
     all.push_back(make_scenario<takes_at_once>("gcra: takes at one instant", 3, 2));
     all.push_back(make_scenario<undo>("gcra: an undo that may be late", 3, 2));
@@ -150,6 +147,7 @@ void add_gcra(std::vector<scenario>& all)
     using leaky = weir::basic_leaky_bucket<stepping_clock>;
     all.push_back(make_scenario<flips<bucket, weir::token_bucket_options>>("token_bucket: rates change", 3, 2));
     all.push_back(make_scenario<flips<leaky, weir::leaky_bucket_options>>("leaky_bucket: rates change", 3, 2));
-}
+}};
 
+}  // namespace
 }  // namespace never_over

@@ -114,15 +114,13 @@ void add(std::vector<scenario>& all, std::string const& name)
     all.push_back(make_scenario<cancelled<Policy>>(name + ": cancelled, two threads", 2, 2));
 }
 
-}  // namespace
-
-void add_keyed(std::vector<scenario>& all)
-{
+scenarios const of_keyed{[](std::vector<scenario>& all) {
     using weir::exact_keys;
     add<exact_keys>(all, "keyed_limiter");
     all.push_back(make_scenario<inserts<exact_keys>>("keyed_limiter: a new key, two threads", 2, 2));
     all.push_back(make_scenario<takeovers<exact_keys>>("keyed_limiter: keys take over, two threads", 2, 2));
     add<weir::compact_keys>(all, "keyed_limiter, compact");
-}
+}};
 
+}  // namespace
 }  // namespace never_over

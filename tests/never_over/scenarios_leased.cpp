@@ -130,10 +130,7 @@ struct reconfigured : leased {
     }
 };
 
-}  // namespace
-
-void add_leased(std::vector<scenario>& all)
-{
+scenarios const of_leased{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<refill>("token_bucket: the lease is refilled", 3, 2));
     all.push_back(make_scenario<held_up>("token_bucket: the filler is held up", 3, 2));
     all.push_back(make_scenario<put_back>("token_bucket: the lease is put back", 3, 2));
@@ -141,6 +138,7 @@ void add_leased(std::vector<scenario>& all)
     all.push_back(make_scenario<drained>("token_bucket: drained while leasing", 3, 2));
     all.push_back(make_scenario<cancelled>("token_bucket: cancelled while leasing", 3, 2));
     all.push_back(make_scenario<reconfigured>("token_bucket: reconfigured while leasing", 3, 2));
-}
+}};
 
+}  // namespace
 }  // namespace never_over

@@ -117,10 +117,7 @@ using sliding = in_windows<weir::basic_sliding_window_limiter<standing>>;
 
 using log = in_spans<weir::basic_sliding_window_log<standing>>;
 
-}  // namespace
-
-void add_windows(std::vector<scenario>& all)
-{
+scenarios const of_windows{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<edge<fixed>>("fixed_window: the edge", 3, 2));
     all.push_back(make_scenario<cancels<fixed>>("fixed_window: cancels", 3, 2));
     all.push_back(make_scenario<changes<fixed>>("fixed_window: the limit changes", 3, 2));
@@ -132,6 +129,7 @@ void add_windows(std::vector<scenario>& all)
     all.push_back(make_scenario<cancels<log>>("sliding_window_log: cancels", 3, 2));
     all.push_back(make_scenario<changes<log>>("sliding_window_log: the limit changes", 3, 2));
     all.push_back(make_scenario<drains<log>>("sliding_window_log: drained", 3, 2));
-}
+}};
 
+}  // namespace
 }  // namespace never_over

@@ -97,24 +97,22 @@ verdict warm(plan const& p, Decide const& decide)
     return judge(h, allowance{p.of.rate}, p.of.burst);
 }
 
-}  // namespace
-
-void add_windows(std::vector<row>& rows)
-{
-    rows.push_back({"fixed_window", [](plan const& p) { return fixed(p, tell_the_time); }});
-    rows.push_back({"fixed_window, admit and cancel", [](plan const& p) { return fixed(p, admit_and_cancel); }});
-    rows.push_back({"fixed_window, reserved ahead", [](plan const& p) { return fixed(p, reserve_ahead); }});
-    rows.push_back({"sliding_window_limiter", [](plan const& p) { return sliding(p, tell_the_time); }});
-    rows.push_back(
+rows const of_windows{[](std::vector<row>& all) {
+    all.push_back({"fixed_window", [](plan const& p) { return fixed(p, tell_the_time); }});
+    all.push_back({"fixed_window, admit and cancel", [](plan const& p) { return fixed(p, admit_and_cancel); }});
+    all.push_back({"fixed_window, reserved ahead", [](plan const& p) { return fixed(p, reserve_ahead); }});
+    all.push_back({"sliding_window_limiter", [](plan const& p) { return sliding(p, tell_the_time); }});
+    all.push_back(
         {"sliding_window_limiter, admit and cancel", [](plan const& p) { return sliding(p, admit_and_cancel); }});
-    rows.push_back({"sliding_window_limiter, reserved ahead", [](plan const& p) { return sliding(p, reserve_ahead); }});
-    rows.push_back({"sliding_window_log", [](plan const& p) { return log(p, tell_the_time); }});
-    rows.push_back({"sliding_window_log, admit and cancel", [](plan const& p) { return log(p, admit_and_cancel); }});
-    rows.push_back({"sliding_window_log, reserved ahead", [](plan const& p) { return log(p, reserve_ahead); }});
-    rows.push_back({"sliding_window_log, everything at once", [](plan const& p) { return log(p, everything); }});
-    rows.push_back({"warm_up", [](plan const& p) { return warm(p, tell_the_time); }});
-    rows.push_back({"warm_up, admit and cancel", [](plan const& p) { return warm(p, admit_and_cancel); }});
-    rows.push_back({"warm_up, everything at once", [](plan const& p) { return warm(p, everything); }});
-}
+    all.push_back({"sliding_window_limiter, reserved ahead", [](plan const& p) { return sliding(p, reserve_ahead); }});
+    all.push_back({"sliding_window_log", [](plan const& p) { return log(p, tell_the_time); }});
+    all.push_back({"sliding_window_log, admit and cancel", [](plan const& p) { return log(p, admit_and_cancel); }});
+    all.push_back({"sliding_window_log, reserved ahead", [](plan const& p) { return log(p, reserve_ahead); }});
+    all.push_back({"sliding_window_log, everything at once", [](plan const& p) { return log(p, everything); }});
+    all.push_back({"warm_up", [](plan const& p) { return warm(p, tell_the_time); }});
+    all.push_back({"warm_up, admit and cancel", [](plan const& p) { return warm(p, admit_and_cancel); }});
+    all.push_back({"warm_up, everything at once", [](plan const& p) { return warm(p, everything); }});
+}};
 
+}  // namespace
 }  // namespace never_over
