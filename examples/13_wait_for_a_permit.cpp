@@ -1,17 +1,17 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // A limiter that makes callers wait instead of refusing them. Permits of a rate limiter are reserved in the order of
-// asking, so each waiter sleeps once, until its own turn; slots of a concurrency limit go to the oldest waiter. A wait
-// is bounded, and can be cancelled without losing a permit.
+// asking, so each waiter sleeps once, until its own turn; when one gives up, those behind it move up. Slots of a
+// concurrency limit go to the oldest waiter. A wait is bounded, and no permit is lost by a cancel.
 //
 // Expected output:
 //      0 ms  report 1 starts
 //            report 4 will not wait: rate limited: no permit at this time
-//    100 ms  report 2 starts
-//    200 ms  report 3 starts
-//    200 ms  one slot: first in, first served
-//    250 ms  a slot for A
-//    300 ms  a slot for B
+//     50 ms  report 2 is not wanted any more
+//    100 ms  report 3 starts
+//    100 ms  one slot: first in, first served
+//    150 ms  a slot for A
+//    200 ms  a slot for B
 #include <weir/async/async_acquire.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/limit/token_bucket.hpp>
@@ -31,18 +31,23 @@ int main()
     auto const elapsed = [&] { return static_cast<int>((world.now() - begin) / 1ms); };
 
     weir::token_bucket bucket{{.rate = weir::per_second(10), .burst = 1}};
+    asio::cancellation_signal not_wanted[5];
     for (int report = 1; report <= 4; ++report)
         asio::co_spawn(
             world.get_executor(),
             [&, report]() -> asio::awaitable<void> {
                 auto const [error] =
                     co_await weir::async_acquire(bucket, 1, 250ms, asio::as_tuple(asio::use_awaitable));
-                if (error)
+                if (error == asio::error::operation_aborted)
+                    std::printf("%4d ms  report %d is not wanted any more\n", elapsed(), report);
+                else if (error)
                     std::printf("         report %d will not wait: %s\n", report, error.message().c_str());
                 else
                     std::printf("%4d ms  report %d starts\n", elapsed(), report);
             },
-            asio::detached);
+            asio::bind_cancellation_slot(not_wanted[report].slot(), asio::detached));
+    world.run_for(50ms);
+    not_wanted[2].emit(asio::cancellation_type::terminal);
     world.run();
 
     std::printf("%4d ms  one slot: first in, first served\n", elapsed());
