@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-/// What the tests of limiters with leases share: an exact bucket beside them, and a clock of few instants, so that every
-/// window between two of them can be counted.
+/// What the tests of limiters with leases share: an exact bucket beside them, and a clock of few instants, so that
+/// every window between two of them can be counted.
 namespace leases {
 
 __extension__ using int128 = __int128;

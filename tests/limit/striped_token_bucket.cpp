@@ -197,8 +197,9 @@ TEST_CASE("striped_token_bucket: what a handle keeps while the bucket fills is p
 
 TEST_CASE("striped_token_bucket: drained it is empty from now on")
 {
-    hand_world w;
+    hand_world w{{.rate = million, .burst = 10'000, .stripes = 4, .handles = 1}};
     REQUIRE(w.b.try_acquire());
+    REQUIRE(w.b.handle().try_acquire());  // gone, and has left something
     w.b.drain();
     CHECK(w.b.available() == 0);
     CHECK(w.take_all() == 0);
@@ -334,6 +335,25 @@ TEST_CASE("striped_token_bucket: beside the exact bucket, in a million decisions
             if (admitted) REQUIRE(e.take(n, w.t));
         }
     }
+}
+
+TEST_CASE("striped_token_bucket: a stripe takes from the others no more than it may hold itself")
+{
+    time_point t = start;
+    hand_clock const clock{&t};
+    weir::detail::striped_gcra b{{million, 10'000, "test"}, 100us, 4, 0};
+    REQUIRE(b.acquire(1, clock, 0));    // every stripe has its 100 now
+    REQUIRE(b.spend(9'599, t, clock));  // and the word nothing
+    for (int i = 0; i < 100; ++i) REQUIRE(b.acquire(1, clock, 0));
+    REQUIRE(b.acquire(1, clock, 0));  // out of another one
+    t += 1h;
+    for (unsigned stripe : {1u, 2u, 3u}) REQUIRE(b.acquire(1, clock, stripe));
+    t += 1h;
+    int n = 0;
+    for (unsigned stripe : {0u, 1u, 2u, 3u})
+        while (b.acquire(1, clock, stripe)) ++n;
+    CHECK(n <= 10'000);
+    CHECK(n >= 9'600);
 }
 
 TEST_CASE("striped_token_bucket: met at every stripe in turn it is never ahead of the exact bucket")

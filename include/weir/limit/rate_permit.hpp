@@ -10,7 +10,8 @@
 
 namespace weir {
 
-/// Permits taken from a limiter on one word (token_bucket, leaky_bucket, striped_token_bucket), for one send at `start_at()`.
+/// Permits taken from a limiter on one word (token_bucket, leaky_bucket, striped_token_bucket), for one send at
+/// `start_at()`.
 /// `record`, with any outcome, says that it was sent: the permits stay spent. Destroyed or cancelled before that, it
 /// gives them back, but only while nothing was admitted behind it; later than that a refund could mint a permit.
 /// Threads: one at a time. Lifetimes: the limiter outlives it. Cost: cancel is one compare-exchange; no allocation.

@@ -29,8 +29,8 @@ struct token_bucket_options {
 /// with any number of threads. Starts full.
 ///
 /// The state is one word (detail/gcra.hpp). Rates are exact fractions: nothing drifts, neither after a year of uptime
-/// nor at 1e9 per second; where 64 bits are too few the rate is lower than asked, by less than 3e-7 of it, never higher.
-/// A clock that steps back makes it refuse until the time returns.
+/// nor at 1e9 per second; where 64 bits are too few the rate is lower than asked, by less than 3e-7 of it, and never
+/// higher. A clock that steps back makes it refuse until the time returns.
 ///
 /// Leases: `try_acquire(n)` without a time takes from a few permits that were paid for ahead, what the rate earns in
 /// `lease` (at most burst / 8 and 511), and reads no clock for it. Less than two are not worth it: below 100'000 per

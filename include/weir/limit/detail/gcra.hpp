@@ -77,9 +77,9 @@ public:
     /// Whole permits on hand, without those outside.
     [[nodiscard]] std::uint64_t available(time_point now) const noexcept;
 
-    /// A new rate and burst; permits already spent stay spent. Waits for nobody but another writer. The debt is measured
-    /// at `now`, a time or a clock. Only a clock can be asked again when an admission has come between: at an older time
-    /// the new rate would count as earned what came before that admission.
+    /// A new rate and burst; permits already spent stay spent. Waits for nobody but another writer. The debt is
+    /// measured at `now`, a time or a clock. Only a clock can be asked again when an admission has come between: at an
+    /// older time the new rate would count as earned what came before that admission.
     /// Precondition: not lending.
     template <class Now>
     void reconfigure(gcra_rate const& next, Now const& now) noexcept;

@@ -51,9 +51,9 @@ struct gcra_frame {
     }
 };
 
-/// Two frames in shared memory, of 20 bytes each, so that a bucket is one cache line; bit 0 of an index chooses. Release
-/// and acquire on every number: who meets one of a later frame, and then looks at the word, also meets its later
-/// generation.
+/// Two frames in shared memory, of 20 bytes each, so that a bucket is one cache line; bit 0 of an index chooses.
+/// Release and acquire on every number: who meets one of a later frame, and then looks at the word, also meets its
+/// later generation.
 class gcra_frames {
 public:
     static constexpr std::int64_t unit = std::int64_t{1} << 30;  ///< of an origin: about a second

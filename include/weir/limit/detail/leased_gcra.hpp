@@ -17,9 +17,9 @@ namespace weir::detail {
 ///
 /// Why it is never over. Phi = permits in the word + in the lease + in the hands of the one who fills it.
 ///   - Admitting n takes n out of Phi, by one atomic step.
-///   - Filling the lease moves permits. While the word lends it holds burst - q at most (q: the most a lease holds), and
-///     lease and hands together hold q at most: there is one filler (the lock), it asks for q less what the lease holds,
-///     and in the meantime the lease only shrinks. Hence Phi <= burst.
+///   - Filling the lease moves permits. While the word lends it holds burst - q at most (q: the most a lease holds),
+///     and lease and hands together hold q at most: there is one filler (the lock), it asks for q less what the lease
+///     holds, and in the meantime the lease only shrinks. Hence Phi <= burst.
 ///   - Only the word earns, at the rate, by the clock. The filler reads the clock after it has the lock and has looked
 ///     at the lease. Were the reading older, one filler after another could pay at an instant before an idle pause,
 ///     which costs the full word nothing, and Phi would grow without time passing. In this order, at any instant s, the
