@@ -75,29 +75,26 @@ private:
     int128 tat_ = 0;
 };
 
-struct admitted {
-    time_point before, after;
-};
-
-/// The most that any window holds beyond rate * t, in permits * per. An admission lies somewhere in [before, after], as
-/// its own thread read the clock; a window counts those that lie in it entirely.
-int128 worst_window(std::vector<admitted> const& all, weir::rate r)
+/// The most that any window holds beyond rate * t, in permits * per: max over j <= k of (k - j + 1) * per - permits *
+/// (t_k - t_j), with a running minimum.
+int128 worst_window(std::vector<time_point> all, weir::rate r)
 {
-    auto by_start = all;
-    std::sort(by_start.begin(), by_start.end(), [](auto const& a, auto const& b) { return a.before < b.before; });
-    int128 worst = 0;
-    for (auto const& first : by_start) {
-        // Few admissions per key: all windows, one by one.
-        std::vector<time_point> ends;
-        for (auto const& a : by_start)
-            if (a.before >= first.before) ends.push_back(a.after);
-        std::sort(ends.begin(), ends.end());
-        for (std::size_t i = 0; i < ends.size(); ++i)
-            worst = std::max(
-                worst, static_cast<int128>(i + 1) * r.per.count() -
-                           static_cast<int128>((ends[i] - first.before).count()) * static_cast<int128>(r.permits));
+    std::sort(all.begin(), all.end());
+    int128 worst = 0, lowest = 0, sum = 0;
+    for (auto const t : all) {
+        auto const refilled = static_cast<int128>(t.time_since_epoch().count()) * static_cast<int128>(r.permits);
+        lowest = sum == 0 ? -refilled : std::min(lowest, sum * r.per.count() - refilled);
+        worst = std::max(worst, ++sum * r.per.count() - refilled - lowest);
     }
     return worst;
+}
+
+/// What a window may hold: the burst, and for compact keys one step of the clock.
+template <class Policy>
+int128 allowed(weir::keyed_quota const& q)
+{
+    auto const step = std::is_same_v<Policy, compact_keys> ? int128{q.rate.per.count()} / 128 + 1 : 0;
+    return static_cast<int128>(q.burst) * q.rate.per.count() + step;
 }
 
 template <class Body>
@@ -184,35 +181,500 @@ TEST_CASE_TEMPLATE("keyed_limiter: a million random decisions are those of an ex
 
 TEST_CASE_TEMPLATE("keyed_limiter: no key is admitted too often while slots change hands between threads", Policy, BOTH)
 {
-    // 20000 keys on 4096 slots, out of debt after 60 us, so that slots are taken over all the time.
+    // 20000 keys on 4096 slots, out of debt after 60 us, so that slots are taken over all the time. Some callers ask with
+    // a reading that is old by then.
     constexpr std::uint64_t keys = 20'000;
     weir::keyed_quota const quota{weir::per_second(50'000), 3};
     constexpr auto slots = std::is_same_v<Policy, compact_keys> ? 4096 * 0.8 : 4096 * 2.0 / 3;
     for (int threads : {2, 8}) {
         keyed_limiter<std::uint64_t, Policy> l{{.quotas = {quota}, .capacity = static_cast<std::size_t>(slots)}};
-        std::vector<std::vector<std::pair<std::uint64_t, admitted>>> logs(static_cast<std::size_t>(threads));
+        std::vector<std::vector<std::pair<std::uint64_t, time_point>>> logs(static_cast<std::size_t>(threads));
         together(threads, [&](int t) {
             std::mt19937_64 random{static_cast<std::uint64_t>(t) + 1};
             auto& log = logs[static_cast<std::size_t>(t)];
             for (int i = 0; i < 200'000 / threads; ++i) {
-                auto const before = weir::steady_clock::now();
+                auto const now = weir::steady_clock::now();
                 // All threads walk over the keys together, and ask for the same few at a time.
-                auto const base = static_cast<std::uint64_t>(before.time_since_epoch() / 20us) * 7919;
+                auto const base = static_cast<std::uint64_t>(now.time_since_epoch() / 20us) * 7919;
                 auto const key = (base + random() % 24) % keys;
                 if (random() % 64 == 0) std::this_thread::yield();
-                if (l.try_acquire(key, 1, before)) log.push_back({key, {before, weir::steady_clock::now()}});
+                if (l.try_acquire(key, 1, now)) log.push_back({key, now});
             }
         });
-        std::vector<std::vector<admitted>> by_key(keys);
+        std::vector<std::vector<time_point>> by_key(keys);
         std::size_t all = 0;
         for (auto const& log : logs)
-            for (auto const& [key, a] : log) by_key[key].push_back(a), ++all;
+            for (auto const& [key, at] : log) by_key[key].push_back(at), ++all;
         CHECK(all > 1000);
         CHECK(l.forced_evictions() == 0);
         int128 worst = 0;
-        for (auto& log : by_key) worst = std::max(worst, worst_window(log, quota.rate));
-        auto const allowed = static_cast<int128>(quota.burst) * quota.rate.per.count() +
-                             (steps<Policy> != 0 ? int128{quota.rate.per.count()} / steps<Policy> + 1 : 0);
-        CHECK(worst <= allowed);
+        for (auto& log : by_key) worst = std::max(worst, worst_window(std::move(log), quota.rate));
+        CHECK(worst <= allowed<Policy>(quota));
     }
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: threads that bring in the same keys at once admit each exactly burst times", Policy,
+                   BOTH)
+{
+    constexpr std::uint64_t keys = 2000;
+    constexpr int threads = 4;
+    for (int round = 0; round < 5; ++round) {
+        keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_hour(1), 7}}, .capacity = 2 * keys}};
+        std::vector<std::atomic<int>> admitted(keys);
+        together(threads, [&](int) {
+            for (int i = 0; i < 4; ++i)
+                for (std::uint64_t k = 0; k < keys; ++k)
+                    if (l.try_acquire(k, 1, start)) ++admitted[k];
+        });
+        REQUIRE(l.forced_evictions() == 0);
+        // Compact keys may share a limiter, one in a million.
+        auto const wrong = std::count_if(admitted.begin(), admitted.end(), [](auto const& a) { return a != 7; });
+        CHECK(wrong <= (std::is_same_v<Policy, compact_keys> ? 2 : 0));
+    }
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: a change of rate under load admits the permits of both rates at most", Policy, BOTH)
+{
+    weir::keyed_quota const slow{weir::per_second(20'000), 4}, fast{weir::per_second(100'000), 4};
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {fast}, .capacity = 100}};
+    std::atomic<bool> done{false};
+    std::vector<std::vector<time_point>> logs(4);
+    {
+        std::jthread const flips{[&] {
+            for (bool f = false; !done; f = !f) {
+                l.reconfigure({.quotas = {f ? fast : slow}}, weir::steady_clock::now());
+                std::this_thread::yield();
+            }
+        }};
+        together(4, [&](int t) {
+            for (int i = 0; i < 50'000; ++i) {
+                auto const now = weir::steady_clock::now();
+                if (i % 16 == t) std::this_thread::yield();
+                if (l.try_acquire(1, 1, now)) logs[static_cast<std::size_t>(t)].push_back(now);
+            }
+        });
+        done = true;
+    }
+    std::vector<time_point> all;
+    for (auto const& log : logs) all.insert(all.end(), log.begin(), log.end());
+    CHECK(all.size() > 10);
+    CHECK(worst_window(all, fast.rate) <= allowed<Policy>(fast));
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: memory is what the capacity says, and stays so", Policy, BOTH)
+{
+    constexpr std::size_t capacity = 1'000'000;
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_hour(1), 2}}, .capacity = capacity, .seed = 5}};
+    auto const per_key = static_cast<double>(l.memory_bytes()) / capacity;
+    CHECK(per_key <= (std::is_same_v<Policy, compact_keys> ? 10.1 : 24.1));
+    CHECK(l.capacity() == capacity);
+    for (std::uint64_t k = 0; k < capacity; ++k) REQUIRE(l.try_acquire(k, 1, start));
+    auto const forced = static_cast<double>(l.forced_evictions()) / capacity;
+    CHECK(forced < (std::is_same_v<Policy, compact_keys> ? 0.001 : 0.004));
+    CHECK(l.keys_in_debt(start) + l.forced_evictions() >= capacity - 10);
+
+    // Ten times as many keys: most are forgotten, each of them counted, and nothing grows.
+    auto const bytes = l.memory_bytes();
+    for (std::uint64_t k = capacity; k < 3 * capacity; ++k) REQUIRE(l.try_acquire(k, 1, start));
+    CHECK(l.memory_bytes() == bytes);
+    CHECK(l.forced_evictions() + l.keys_in_debt(start) >= 3 * capacity - 40);
+    CHECK(l.forced_evictions() + l.keys_in_debt(start) <= 3 * capacity);
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: keys that owe nothing make room for others, and nobody is evicted", Policy, BOTH)
+{
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(10), 3}}, .capacity = 1000, .seed = 3}};
+    auto now = start;
+    std::uint64_t key = 0;
+    for (int wave = 0; wave < 50; ++wave, now += 300ms)
+        for (int i = 0; i < 700; ++i) CHECK(l.try_acquire(key++, 3, now));
+    CHECK(l.forced_evictions() == 0);
+    CHECK(l.keys_in_debt(now) == 0);
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: who is forgotten is the one nearest to the end of his debt", Policy, BOTH)
+{
+    // One key of capacity: two buckets, in which all keys are.
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(1), 1000}}, .capacity = 1, .seed = 11}};
+    std::uint64_t const slots = std::is_same_v<Policy, compact_keys> ? 16 : 8;
+    auto const room = l.memory_bytes();
+    for (std::uint64_t k = 1; k <= 100 * slots; ++k) (void)l.try_acquire(k, k == 5 ? 900 : 1 + k % 7, start);
+    CHECK(l.forced_evictions() > 0);
+    CHECK(l.available(5, start) == 100);
+    CHECK(l.memory_bytes() == room);
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: keys made to collide under one seed are spread under another", Policy, BOTH)
+{
+    // What somebody who knew the seed would send: keys whose home is in a thousandth of the table.
+    weir::detail::keyed_hash const known{1};
+    std::vector<std::uint64_t> flood;
+    for (std::uint64_t k = 0; flood.size() < 2000; ++k)
+        if (known(k).hash >> 54 == 7) flood.push_back(k);
+    auto const forced = [&](std::optional<std::uint64_t> seed) {
+        keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_hour(1), 1}}, .capacity = 20'000, .seed = seed}};
+        for (auto const k : flood) (void)l.try_acquire(k, 1, start);
+        return l.forced_evictions();
+    };
+    // The other bucket, which is elsewhere, takes in most of them even so.
+    auto const homes = [&](std::uint64_t seed) {
+        weir::detail::keyed_hash const h{seed};
+        return std::count_if(flood.begin(), flood.end(), [&](auto k) { return h(k).hash >> 54 == 7; });
+    };
+    CHECK(homes(1) == 2000);
+    for (std::uint64_t seed = 2; seed < 50; ++seed) {
+        CHECK(homes(seed) < 20);
+        CHECK(forced(seed) == 0);
+    }
+    CHECK(forced(std::nullopt) == 0);
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: keys with a pattern are as good as random ones", Policy, BOTH)
+{
+    auto const forced = [](auto key_of) {
+        using key = decltype(key_of(std::uint64_t{}));
+        std::uint64_t worst = 0;
+        for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+            keyed_limiter<key, Policy> l{{.quotas = {{weir::per_hour(1), 1}}, .capacity = 20'000, .seed = seed}};
+            for (std::uint64_t i = 0; i < 20'000; ++i) (void)l.try_acquire(key_of(i), 1, start);
+            worst = std::max(worst, l.forced_evictions());
+        }
+        return worst;
+    };
+    CHECK(forced([](std::uint64_t i) { return i; }) < 100);
+    CHECK(forced([](std::uint64_t i) { return i << 40; }) < 100);
+    CHECK(forced([](std::uint64_t i) { return i * 0x100000001; }) < 100);
+    CHECK(forced([](std::uint64_t i) { return ~i; }) < 100);
+    CHECK(forced([](std::uint64_t i) { return std::array{i, std::uint64_t{0}, i}; }) < 100);
+    CHECK(forced([](std::uint64_t i) { return "client-" + std::to_string(i); }) < 100);
+    CHECK(forced([](std::uint64_t i) { return std::string(i % 100, 'a') + std::string(i / 100, 'b'); }) < 100);
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: a caller with an old reading finds the debt of a key whose slot has gone", Policy,
+                   BOTH)
+{
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(10), 3}}, .capacity = 1, .seed = seed}};
+        CHECK(l.try_acquire(1, 3, start));
+        // 300 ms later it owes nothing, and others take all slots there are.
+        for (std::uint64_t k = 2; k < 40; ++k) (void)l.try_acquire(k, 3, start + 300ms + 1ms * k);
+        // Somebody asked the time then, and was held up.
+        CHECK_FALSE(l.try_acquire(1, 1, start + 99ms));
+        CHECK_FALSE(l.try_acquire(1, 3, start + 299ms));
+    }
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: after any pause a key is as new, however often its word has wrapped", Policy, BOTH)
+{
+    // Compact: the range of a TAT is 155 days at this rate.
+    for (auto const pause :
+         {1h, 24h, 100 * 24h, 144 * 24h, 150 * 24h, 155 * 24h, 156 * 24h, 310 * 24h, 365 * 24h, 36'500 * 24h}) {
+        for (auto const shift : {-2h, -1h, 0h, 1h, 2h}) {
+            keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(10), 3}}, .capacity = 10, .seed = 1}};
+            CHECK(l.try_acquire(1, 3, start));
+            auto const now = start + pause + shift;
+            if (now < start + 1s) continue;
+            CHECK(l.available(1, now) == 3);
+            CHECK(l.try_acquire(1, 3, now));
+            CHECK_FALSE(l.try_acquire(1, 1, now));
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: so also when others kept asking in the meantime", Policy, BOTH)
+{
+    struct visit {
+        std::uint64_t key;
+        time_point back;
+    };
+    std::mt19937_64 random{9};
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(10), 3}}, .capacity = 2000, .seed = 1}};
+    std::vector<visit> away;
+    std::uint64_t next = 1, wrong = 0;
+    for (auto now = start; now < start + 700 * 24h; now += 90min) {
+        CHECK(l.try_acquire(0, 1, now));
+        CHECK(l.try_acquire(next, 3, now));
+        away.push_back({next++, now + 1h * (1 + random() % (300 * 24))});
+        std::erase_if(away, [&](visit const& v) {
+            if (v.back > now) return false;
+            wrong += l.available(v.key, now) != 3 || !l.try_acquire(v.key, 3, now) ? 1 : 0;
+            return true;
+        });
+    }
+    CHECK(wrong == 0);
+    CHECK(l.forced_evictions() == 0);
+    CHECK(l.keys_in_debt(start + 700 * 24h) == 0);
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: a clock that stands still or steps back makes it refuse, and mints nothing", Policy,
+                   BOTH)
+{
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(10), 3}}, .capacity = 10, .seed = 1}};
+    CHECK(l.try_acquire(1, 3, start));
+    for (int i = 0; i < 1000; ++i) CHECK_FALSE(l.try_acquire(1, 1, start));
+    for (duration const back : {duration{1ns}, duration{1ms}, duration{5s}, duration{60s}})
+        CHECK_FALSE(l.try_acquire(1, 1, start - back));
+    // Years: it cannot tell what was then, and says when it can.
+    for (auto const back : {30 * 24h, 365 * 24h}) {
+        auto const a = l.admit(1, start - back);
+        REQUIRE_FALSE(a);
+        CHECK(a.refused().code == errc::rate_limited);
+        CHECK(a.refused().retry_at > start - back);
+        CHECK(a.refused().retry_at <= start);
+        CHECK_FALSE(l.try_acquire(2, 1, start - back));
+        CHECK(l.available(2, start - back) == 0);
+    }
+    CHECK_FALSE(l.try_acquire(1, 1, start + 99ms));
+    CHECK(l.try_acquire(1, 1, start + 100ms));
+    // The ends of time.
+    CHECK_FALSE(l.try_acquire(1, 1, time_point::min()));
+    CHECK(l.try_acquire(1, 3, time_point::max()));
+    CHECK_FALSE(l.try_acquire(1, 1, time_point::max()));
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: n of nothing passes, more than the burst never does", Policy, BOTH)
+{
+    keyed_limiter<std::uint64_t, Policy> l{
+        {.quotas = {{weir::per_second(10), 3}, {weir::per_second(10), 0}}, .capacity = 10}};
+    CHECK_FALSE(l.try_acquire(1, 4, start));
+    CHECK_FALSE(l.try_acquire(1, UINT64_MAX, start));
+    CHECK(l.keys_in_debt(start) == 0);
+    auto const a = l.reserve(1, 4, 24h, start);
+    REQUIRE_FALSE(a);
+    CHECK(a.refused().code == errc::exceeds_burst);
+    CHECK(a.refused().retry_at == weir::never);
+    CHECK(a.refused().gate == "keyed_limiter");
+    CHECK(l.try_acquire(1, 3, start));
+    CHECK(l.try_acquire(1, 0, start));
+    CHECK(l.admit(1, start).refused().code == errc::rate_limited);
+    auto closed = l.of(1, 1);
+    CHECK_FALSE(closed.try_acquire(1, start));
+    CHECK(closed.admit(start).refused().retry_at == weir::never);
+    CHECK(closed.try_acquire(0, start));
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: reservations queue behind each other, and say when", Policy, BOTH)
+{
+    keyed_limiter<std::string, Policy> l{{.quotas = {{weir::per_second(10), 1}}, .capacity = 10, .name = "api"}};
+    for (int i = 0; i < 5; ++i) {
+        auto a = l.reserve("k", 1, 450ms, start);
+        REQUIRE(a);
+        CHECK(a->start_at() == start + i * 100ms);
+        a->record(weir::outcome::success(), start);
+    }
+    auto const no = l.reserve("k", 1, 450ms, start);
+    REQUIRE_FALSE(no);
+    CHECK(no.refused().gate == "api");
+    CHECK(no.refused().retry_at == start + 50ms);
+    CHECK(l.retry_at("k", 1, start) == start + 500ms);
+    CHECK(l.retry_at("other", 1, start) == start);
+    CHECK(l.reserve("k", 1, 450ms, start + 50ms));
+    CHECK(l.reserve("k", 1, weir::duration::max(), start));
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: cancel undoes an admission exactly, or not at all", Policy, BOTH)
+{
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(10), 3}}, .capacity = 1, .seed = 4}};
+    auto now = start;
+    {
+        auto a = l.reserve(1, 2, 0s, now);  // the first: it enters
+        REQUIRE(a);
+        CHECK(l.available(1, now) == 1);
+        CHECK(a->cancel());
+        CHECK_FALSE(a->cancel());
+        CHECK(l.available(1, now) == 3);
+        CHECK(l.keys_in_debt(now) == 0);
+    }
+    {
+        auto a = l.admit(1, now);  // dropped unsettled
+        CHECK(l.available(1, now) == 2);
+    }
+    CHECK(l.available(1, now) == 3);
+    {
+        auto a = l.admit(1, now);
+        CHECK(l.try_acquire(1, 1, now));
+        REQUIRE(a);
+        CHECK_FALSE(a->cancel());
+        CHECK(l.available(1, now) == 1);
+    }
+    now += 10s;
+    {
+        auto a = l.reserve(1, 3, 0s, now);
+        REQUIRE(a);
+        now += 300ms;
+        for (std::uint64_t k = 2; k < 60; ++k) (void)l.try_acquire(k, 3, now + 1ms);  // its slot goes to others
+        CHECK_FALSE(a->cancel());
+    }
+    {
+        auto a = l.admit(1, now + 10s);
+        REQUIRE(a);
+        a->record(weir::outcome::failure(), now + 10s);
+        CHECK_FALSE(a->cancel());
+        CHECK(l.available(1, now + 10s) == 2);
+    }
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: drain empties one key, and a key that was never seen", Policy, BOTH)
+{
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(10), 3}}, .capacity = 10}};
+    CHECK(l.try_acquire(1, 1, start));
+    for (std::uint64_t k : {1u, 2u}) {
+        l.drain(k, start);
+        CHECK(l.available(k, start) == 0);
+        CHECK(l.retry_at(k, 1, start) == start + 100ms);
+        CHECK(l.available(k, start + 300ms) == 3);
+    }
+    CHECK(l.available(3, start) == 3);
+    auto a = l.reserve(4, 3, 0s, start);
+    auto b = l.reserve(4, 3, 1s, start);
+    l.drain(4, start);  // owes more than that already
+    CHECK(l.retry_at(4, 1, start) == start + 400ms);
+}
+
+namespace {
+
+template <class Layout>
+struct by_parity : Layout {
+    std::size_t quota_of(std::uint64_t key) const noexcept { return key % 2; }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("keyed_limiter: quotas by key, or by call; a key that changes its class keeps its debt", Policy,
+                   BOTH)
+{
+    weir::keyed_limiter_options const o{.quotas = {{weir::per_second(10), 3}, {weir::per_second(100), 50}},
+                                        .capacity = 100};
+    keyed_limiter<std::uint64_t, by_parity<Policy>> l{o};
+    CHECK(l.available(2, start) == 3);
+    CHECK(l.available(3, start) == 50);
+    CHECK(l.try_acquire(3, 40, start));
+    CHECK_FALSE(l.try_acquire(2, 4, start));
+    CHECK(l.of(3).available(start) == 10);
+    CHECK(l.of(3, 0).available(start) == 0);
+
+    keyed_limiter<std::uint64_t, Policy> by_call{o};
+    CHECK(by_call.of(7, 1).try_acquire(20, start));
+    CHECK(by_call.of(7, 1).available(start) == 30);
+    CHECK(by_call.of(7, 0).available(start) == 0);
+    CHECK(by_call.of(7, 0).try_acquire(1, start + 190ms));  // owes 1 of those, and 1 more, of the slow class now
+    CHECK(by_call.of(7, 0).available(start + 190ms) == 1);
+    CHECK(by_call.of(7, 0).available(start + 290ms) == 2);
+    CHECK(by_call.of(7, 1).available(start + 290ms) == 49);
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: reconfigure keeps the debt of every key in permits", Policy, BOTH)
+{
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(10), 10}}, .capacity = 1000}};
+    for (std::uint64_t k = 0; k < 500; ++k) CHECK(l.try_acquire(k, k % 11, start));
+    auto now = start;
+    auto const debts_are = [&](std::uint64_t burst, auto debt) {
+        for (std::uint64_t k = 0; k < 500; ++k) CHECK(l.available(k, now) == (debt(k) < burst ? burst - debt(k) : 0));
+    };
+    debts_are(10, [](auto k) { return k % 11; });
+    l.reconfigure({.quotas = {{weir::per_minute(60), 10}}}, now);
+    debts_are(10, [](auto k) { return k % 11; });
+    now += 3s;
+    debts_are(10, [](auto k) { return k % 11 - std::min<std::uint64_t>(k % 11, 3); });
+    l.reconfigure({.quotas = {{weir::per_second(200), 20}}}, now);
+    debts_are(20, [](auto k) { return k % 11 - std::min<std::uint64_t>(k % 11, 3); });
+    l.reconfigure({.quotas = {{weir::per_hour(1), 5}}}, now);
+    debts_are(5, [](auto k) { return k % 11 - std::min<std::uint64_t>(k % 11, 3); });
+    now += 2h;
+    debts_are(5, [](auto k) { return k % 11 - std::min<std::uint64_t>(k % 11, 5); });
+    CHECK(l.reserve(999, 3, 0s, now));
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: a reading from before a change of rate admits no more for it", Policy, BOTH)
+{
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(100), 10}}, .capacity = 10}};
+    CHECK(l.try_acquire(1, 10, start));
+    l.reconfigure({.quotas = {{weir::per_second(1), 10}}}, start + 100ms);  // all ten are back by then
+    CHECK_FALSE(l.try_acquire(1, 6, start + 50ms));
+    CHECK(l.available(1, start + 50ms) <= 5);
+    CHECK(l.try_acquire(1, 10, start + 100ms));
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: a batch decides as one by one", Policy, BOTH)
+{
+    weir::keyed_limiter_options const o{
+        .quotas = {{weir::per_second(10), 2}, {weir::per_second(20), 5}}, .capacity = 200, .seed = 6};
+    keyed_limiter<std::uint64_t, by_parity<Policy>> one{o}, many{o};
+    std::mt19937_64 random{8};
+    auto now = start;
+    for (int round = 0; round < 300; ++round, now += 30ms) {
+        std::vector<std::uint64_t> keys(random() % 100);
+        for (auto& k : keys) k = random() % 100;
+        auto const admitted = std::make_unique<bool[]>(keys.size());
+        auto const count = many.try_acquire_batch(keys, {admitted.get(), keys.size()}, now);
+        std::size_t expected = 0;
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            bool const yes = one.try_acquire(keys[i], 1, now);
+            expected += yes ? 1 : 0;
+            REQUIRE(admitted[i] == yes);
+        }
+        CHECK(count == expected);
+    }
+    CHECK(one.forced_evictions() == 0);
+}
+
+TEST_CASE("keyed_limiter: keys are text, numbers, enumerations and plain values")
+{
+    enum class region : std::uint8_t { north, south };
+    struct route {
+        std::uint32_t tenant, path;
+        std::uint64_t method;
+    };
+    keyed_limiter<std::string_view> text{{.quotas = {{weir::per_hour(1), 1}}, .capacity = 10}};
+    keyed_limiter<region> small{{.quotas = {{weir::per_hour(1), 1}}, .capacity = 10}};
+    keyed_limiter<route> large{{.quotas = {{weir::per_hour(1), 1}}, .capacity = 10}};
+    CHECK(text.try_acquire("a", 1, start));
+    CHECK_FALSE(text.try_acquire(std::string{"a"}, 1, start));
+    CHECK(text.try_acquire("", 1, start));
+    CHECK(text.try_acquire("b", 1, start));
+    CHECK(small.try_acquire(region::north, 1, start));
+    CHECK(small.try_acquire(region::south, 1, start));
+    CHECK_FALSE(small.try_acquire(region::south, 1, start));
+    CHECK(large.try_acquire({1, 2, 3}, 1, start));
+    CHECK(large.try_acquire({1, 2, 4}, 1, start));
+    CHECK_FALSE(large.try_acquire({1, 2, 4}, 1, start));
+}
+
+TEST_CASE("keyed_limiter: text is hashed with SipHash-1-3, and text that differs is told apart")
+{
+    weir::detail::keyed_hash const h{1};
+    std::vector<std::uint64_t> seen;
+    std::string text;
+    for (int i = 0; i < 200; ++i, text += 'x') {
+        seen.push_back(h(text).identity);
+        seen.push_back(h(text + 'y').identity);
+        seen.push_back(h('\0' + text).identity);
+    }
+    std::sort(seen.begin(), seen.end());
+    CHECK(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
+    CHECK(h(std::string{"x"}).identity != weir::detail::keyed_hash{2}(std::string{"x"}).identity);
+    CHECK(h(std::string{"x"}).identity == weir::detail::keyed_hash{1}(std::string_view{"x"}).identity);
+}
+
+TEST_CASE("keyed_limiter: without `now` it asks its clock, once for a call")
+{
+    auto now = start;
+    weir::basic_keyed_limiter<std::uint64_t, exact_keys, hand_clock> l{
+        {.quotas = {{weir::per_second(10), 2}}, .capacity = 10}, {}, hand_clock{&now}};
+    CHECK(l.try_acquire(1));
+    CHECK(l.of(1).try_acquire());
+    CHECK_FALSE(l.try_acquire(1));
+    CHECK(l.available(1) == 0);
+    CHECK(l.reserve(1, 1, 1s)->start_at() == start + 100ms);
+    l.drain(2);
+    CHECK(l.of(2).available() == 0);
+    now += 200ms;
+    std::array<std::uint64_t, 3> const keys{1, 2, 2};
+    std::array<bool, 3> admitted{};
+    CHECK(l.try_acquire_batch(keys, admitted) == 3);
+    l.reconfigure({.quotas = {{weir::per_second(20), 2}}});
+    now += 50ms;
+    CHECK(l.of(2).reserve(1, 0s));
+    auto moved = std::move(l);
+    CHECK(moved.available(2) == 1);
 }

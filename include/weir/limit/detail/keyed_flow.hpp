@@ -51,7 +51,13 @@ struct keyed_flow {
             inverse = inverse * 2 + (rest >= den ? 1 : 0);
             if (rest >= den) rest -= den;
         }
-        backwards = static_cast<std::uint64_t>(((uint128{num} << 20) + den - 1) / den);
+        backwards = speed();
+    }
+
+    /// In units of `backwards`, rounded up.
+    [[nodiscard]] std::uint64_t speed() const noexcept
+    {
+        return static_cast<std::uint64_t>(((uint128{num} << 20) + den - 1) / den);
     }
 
     /// Units since `since`. Precondition: now >= since, and fewer than 2^63 units.
@@ -91,13 +97,14 @@ struct keyed_flow {
         return static_cast<std::uint64_t>(std::min(uint128{ns} * num / den, uint128{INT64_MAX}));
     }
 
-    /// Moves `since` up to `now`, or just before, and changes no reading.
+    /// Moves `since` up to `now`, or just before, and changes no reading. Precondition: nobody reads older ones any more.
     void advance(std::int64_t now) noexcept
     {
         if (now < since) return;
         auto const steps = static_cast<std::uint64_t>(now - since) / den;  // after den nanoseconds, num units are whole
         since += static_cast<std::int64_t>(steps * den);
         base += steps * num;
+        backwards = speed();
     }
 };
 

@@ -161,36 +161,41 @@ auto keyed_table<Bucket>::enter(keyed_id id, demand const& d, answer& a) noexcep
     }
 }
 
-/// An empty slot, in the bucket with fewer keys; else the one whose debt has ended longest ago, or ends first. Preferring
-/// the empty ones keeps keys from chasing each other out while the table has room.
+/// In the bucket with fewer keys in debt, an empty slot, or else the one whose debt has ended longest ago; if none has, the
+/// one in either that ends first. An empty one in the other bucket comes before any of those: else keys chase each other
+/// out while the table has room.
 template <class Bucket>
 auto keyed_table<Bucket>::choose(Bucket& first, Bucket& second, demand const& d) const noexcept -> place
 {
-    place free[2];
-    unsigned used[2] = {0, 0};
-    place best;
-    for (int k : {0, 1}) {
+    place best[2];
+    unsigned in_debt[2] = {0, 0};
+    for (unsigned k : {0U, 1U}) {
         auto& b = k == 0 ? first : second;
         for (unsigned i = 0; i < Bucket::size; ++i) {
             auto const word = b.word(i).load(std::memory_order_acquire);
-            if (word == 0) {
-                if (free[k].bucket == nullptr) free[k] = {&b, i, 0, 0};
-                continue;
+            auto left = std::numeric_limits<std::int64_t>::min();  // empty
+            if (word != 0) {
+                if (Bucket::busy(word)) {
+                    ++in_debt[k];
+                    continue;
+                }
+                auto const quota = Bucket::quota(word);
+                auto const flow = quota == d.quota ? d.flow : flows_[quota].load();
+                auto const owed = Bucket::difference(Bucket::tat(word), flow.at(d.now));
+                left = owed > 0 ? std::max<std::int64_t>(flow.nanoseconds(static_cast<std::uint64_t>(owed)), 1)
+                                : -flow.nanoseconds(static_cast<std::uint64_t>(-owed));
+                in_debt[k] += owed > 0 ? 1 : 0;
             }
-            ++used[k];
-            if (Bucket::busy(word)) continue;
-            auto const quota = Bucket::quota(word);
-            auto const flow = quota == d.quota ? d.flow : flows_[quota].load();
-            auto const owed = Bucket::difference(Bucket::tat(word), flow.at(d.now));
-            auto const left = owed > 0 ? std::max<std::int64_t>(flow.nanoseconds(static_cast<std::uint64_t>(owed)), 1)
-                                       : -flow.nanoseconds(static_cast<std::uint64_t>(-owed));
-            if (left < best.left) best = {&b, i, word, left};
+            if (best[k].bucket == nullptr || left < best[k].left) best[k] = {&b, i, word, left};
         }
     }
+    for (auto const& p : best)
+        if (p.bucket == nullptr) return &p == &best[0] ? best[1] : best[0];  // all busy
+    bool const empty[2] = {best[0].word == 0, best[1].word == 0};
+    if (empty[0] != empty[1]) return best[empty[0] ? 0 : 1];
+    if (best[0].left > 0 || best[1].left > 0) return best[best[0].left <= best[1].left ? 0 : 1];
     // A key found at home costs one cache miss, not two.
-    bool const emptier = used[0] < Bucket::home_first || used[0] <= used[1];
-    if (free[0].bucket != nullptr && (emptier || free[1].bucket == nullptr)) return free[0];
-    return free[1].bucket != nullptr ? free[1] : best;
+    return best[in_debt[0] < Bucket::home_first || in_debt[0] <= in_debt[1] ? 0 : 1];
 }
 
 /// Notes when the debt of a key that leaves its slot ended. Precondition: it has.
@@ -230,29 +235,39 @@ void keyed_table<Bucket>::reconfigure(std::vector<keyed_quota> const& next, time
 {
     keyed_scale<Bucket>::check(next, quotas_, scale_);
     auto const period = period_of(next, scale_);
+    keyed_flow flows[8];
+    for (std::size_t q = 0; q < quotas_; ++q) flows[q] = {next[q].rate, next[q].burst, scale_};
+
     std::scoped_lock const lock{writers_};
-    auto t = now.time_since_epoch().count();
-    if (used_ && t >= newest_.load(std::memory_order_relaxed)) advance(t);
-    t = std::max(t, mark_);
-    if (used_ && period < period_) set_bounds(mark_, period);
-    for (std::size_t q = 0; q < quotas_; ++q) {
-        auto const old = flows_[q].load();
-        keyed_flow f{next[q].rate, next[q].burst, scale_};
-        if (used_) {
+    if (used_) {
+        auto t = now.time_since_epoch().count();
+        if (t >= newest_.load(std::memory_order_relaxed)) advance(t);
+        t = std::max(t, mark_);
+        // Readings from before the change stay good for as long as the fastest of the rates then could make a sixteenth.
+        auto const lowest = lowest_.load(std::memory_order_relaxed);
+        auto reach = period_;
+        for (std::size_t q = 0; q < quotas_; ++q) {
+            auto const old = flows_[q].load();
+            auto& f = flows[q];
             f.since = std::max(t, old.since);
             f.base = old.at(f.since);
-            f.backwards = std::max(f.backwards, old.backwards);
+            f.backwards = std::max(f.backwards, old.since > lowest ? old.backwards : old.speed());
+            reach = std::min(reach, static_cast<std::int64_t>(
+                                        std::min((uint128{sixteenth} << 20) / f.backwards, uint128{INT64_MAX})));
         }
-        flows_[q].store(f);
+        lowest_.store(std::max(lowest, sum(t, -reach)), std::memory_order_release);
+        set_bounds(mark_, std::min(period, period_));
     }
-    if (used_ && period > period_) set_bounds(mark_, period);
+    for (std::size_t q = 0; q < quotas_; ++q) flows_[q].store(flows[q]);
+    if (used_) set_bounds(mark_, period);
     period_ = period;
 }
 
+/// The lowest never comes down again: what lies below may have been cleared.
 template <class Bucket>
 void keyed_table<Bucket>::set_bounds(std::int64_t mark, std::int64_t period) noexcept
 {
-    lowest_.store(sum(mark, -period), std::memory_order_release);
+    lowest_.store(std::max(lowest_.load(std::memory_order_relaxed), sum(mark, -period)), std::memory_order_release);
     newest_.store(sum(mark, std::max<std::int64_t>(period / slices, 1)), std::memory_order_release);
     furthest_.store(sum(mark, period), std::memory_order_release);
 }
@@ -290,7 +305,7 @@ void keyed_table<Bucket>::advance(std::int64_t now) noexcept
     auto const late = sum(now, -mark_) / slice;
     bool const whole = late >= slices;
     auto const mark = whole ? now : mark_ + late * slice;
-    auto const lowest = sum(mark, -period_);
+    auto const lowest = std::max(lowest_.load(std::memory_order_relaxed), sum(mark, -period_));
     lowest_.store(lowest, std::memory_order_release);
     auto const share = buckets_.size() / static_cast<std::size_t>(slices) + 1;
     sweep(whole ? buckets_.size() : std::min(static_cast<std::size_t>(late) * share, buckets_.size()), lowest);
