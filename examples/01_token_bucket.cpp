@@ -12,6 +12,7 @@
 //   at 500 ms: 3 permits on hand
 //   five at once: more permits asked for than the limiter's burst: can never be admitted
 //   after raising the burst to five: admitted
+//   after the service behind said 429: 0 permits on hand, the next in 100 ms
 
 #include <weir/limit/token_bucket.hpp>
 #include <weir/testing/manual_clock.hpp>
@@ -61,4 +62,10 @@ int main()
     // Limits change while the service runs. What was spent stays spent.
     bucket.reconfigure({.rate = weir::per_second(10), .burst = 5});
     std::printf("after raising the burst to five: %s\n", bucket.try_acquire(5) ? "admitted" : "refused");
+
+    // Somebody else spends the same quota: what we believed to have on hand is not there.
+    clock.advance(1min);
+    bucket.drain();
+    std::printf("after the service behind said 429: %llu permits on hand, the next in %lld ms\n",
+                static_cast<unsigned long long>(bucket.available()), ms(bucket.retry_at(1, clock.now()) - clock.now()));
 }

@@ -12,6 +12,7 @@
 //   letter 5 goes out at 60 ms
 //   letter 6 is refused, come back in 20 ms
 //   letter 6 goes out at 80 ms
+//   with a slack of two, after a quiet second: at once, at once, at once, 20 ms later
 
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/testing/manual_clock.hpp>
@@ -52,4 +53,15 @@ int main()
     for (int letter = 1; letter <= 6; ++letter) post(letter);
     clock.advance(20ms);
     post(6);
+
+    // A burst of three lets two turns that were not used be caught up: the same rate over time, but less waiting.
+    weir::basic_leaky_bucket slack({.rate = weir::per_second(50), .max_wait = 60ms, .burst = 3}, clock);
+    clock.advance(1s);
+    std::printf("with a slack of two, after a quiet second: ");
+    for (int i = 1; i <= 4; ++i) {
+        auto place = slack.admit();
+        auto const wait = ms(place->start_at() - clock.now());
+        wait == 0 ? std::printf("at once, ") : std::printf("%lld ms later\n", wait);
+        place->record(weir::outcome::success(), place->start_at());
+    }
 }

@@ -108,6 +108,62 @@ TEST_CASE("leaky_bucket: reconfigure keeps the queue, counted in sends")
     CHECK(send(b, start + 10ms) == start + 50ms);
 }
 
+TEST_CASE("leaky_bucket: with a slack, unused turns are caught up, so many and no more")
+{
+    leaky_bucket b{{.rate = weir::per_second(10), .max_wait = 1s, .burst = 1 + 3}};
+    CHECK(b.available(start) == 4);
+    for (int i = 0; i < 4; ++i) CHECK(send(b, start) == start);
+    CHECK(send(b, start) == start + 100ms);
+    auto t = start + 1h;
+    for (int i = 0; i < 4; ++i) CHECK(send(b, t) == t);  // an hour of unused turns, three are kept
+    for (int i = 1; i < 4; ++i) CHECK(send(b, t) == t + i * 100ms);
+    t += 550ms;  // 300 ms after the last one: two turns went unused, and half of the third
+    CHECK(b.available(t) == 2);
+    CHECK(send(b, t) == t);
+    CHECK(send(b, t) == t);
+    CHECK(send(b, t) == t + 50ms);
+}
+
+TEST_CASE("leaky_bucket: drained it has no slack, and keeps its queue")
+{
+    leaky_bucket b{{.rate = weir::per_second(10), .max_wait = 1s, .burst = 4}};
+    b.drain(start);
+    CHECK(b.available(start) == 0);
+    CHECK_FALSE(b.try_acquire(1, start));
+    CHECK(send(b, start) == start + 100ms);
+    CHECK(send(b, start) == start + 200ms);
+    b.drain(start);
+    CHECK(send(b, start) == start + 300ms);
+}
+
+TEST_CASE("leaky_bucket: reconfigure by the clock changes all of it")
+{
+    leaky_bucket b{{.rate = weir::per_hour(1), .max_wait = 0s}};
+    auto const first = b.admit();
+    CHECK(first);
+    CHECK_FALSE(b.admit());
+    b.reconfigure({.rate = weir::per_hour(1), .max_wait = 24h});
+    auto a = b.admit();
+    REQUIRE(a);
+    CHECK(a->start_at() > weir::steady_clock::now());
+}
+
+TEST_CASE("leaky_bucket: a clock that goes back queues behind what was promised; years of pause are one slack")
+{
+    for (auto r : {weir::per_second(10), weir::per_second(999'999'937), weir::rate{1, 24h * 100}}) {
+        leaky_bucket b{{.rate = r, .max_wait = 0s, .burst = 3}};
+        auto t = start;
+        for (int i = 0; i < 50; ++i) {
+            for (int k = 0; k < 3; ++k) REQUIRE(send(b, t) == t);
+            REQUIRE(send(b, t) == weir::never);
+            REQUIRE(send(b, t - 1ns) == weir::never);
+            REQUIRE(send(b, t - 24h * 365) == weir::never);
+            REQUIRE_FALSE(b.reserve(UINT64_MAX, 1s, t));
+            t += 24h * 365 * 3;
+        }
+    }
+}
+
 TEST_CASE("leaky_bucket: options out of range name the field and the range")
 {
     CHECK_THROWS_WITH_AS((leaky_bucket{{.max_wait = -1ns}}),
