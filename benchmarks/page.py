@@ -3,32 +3,22 @@
 
 import html
 import math
+import pathlib
 
+# Colours, by day and by night, and text in drawings; a drawing that stands alone needs no more.
 STYLE = """
-:root { --ink:#1c2733; --soft:#5d6b7a; --line:#dde3ea; --ground:#f6f8fa; --card:#fff; --good:#1a7f4b; --bad:#b4431f;
-  --c0:#0b6fa4; --c1:#d9771c; --c2:#2f8f5b; --c3:#8a55b0; --c4:#b3364b; --c5:#6b7280; --c6:#0e9a9a; --c7:#a07d12;
-  --demand:#cdd6df; }
-@media (prefers-color-scheme: dark) { :root { --ink:#e4eaf0; --soft:#93a1b0; --line:#2c3845; --ground:#11171e; --card:#19222c;
-  --good:#4cc38a; --bad:#f0805a; --c0:#5fb4e6; --c1:#f2a65a; --c2:#63c794; --c3:#c39be3; --c4:#ee7f90; --c5:#a3adba;
-  --c6:#4fd0d0; --c7:#d9bb52; --demand:#3a4754; } }
+:root { --ink: #1c2733; --soft: #5d6b7a; --line: #dde3ea; --ground: #f6f8fa; --card: #fff; --demand: #cdd6df;
+  --good: #1a7f4b; --bad: #b4431f; --c0: #0b6fa4; --c1: #d9771c; --c2: #2f8f5b; --c3: #8a55b0; --c4: #b3364b;
+  --c5: #6b7280; --c6: #0e9a9a; --c7: #a07d12 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4eaf0; --soft: #93a1b0; --line: #2c3845; --ground: #11171e; --card: #19222c; --demand: #3a4754;
+    --good: #4cc38a; --bad: #f0805a; --c0: #5fb4e6; --c1: #f2a65a; --c2: #63c794; --c3: #c39be3; --c4: #ee7f90;
+    --c5: #a3adba; --c6: #4fd0d0; --c7: #d9bb52 }
+}
+svg text { font: 12px system-ui, sans-serif; fill: var(--soft) }
+svg text.title { fill: var(--ink); font-weight: 600; font-size: 14px }
 """
-PAGE_STYLE = """
-* { box-sizing:border-box } body { margin:0; background:var(--ground); color:var(--ink);
-  font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif }
-main { max-width:1120px; margin:0 auto; padding:32px 20px 64px } h1 { font-size:30px; margin:0 } h2 { font-size:20px; margin:44px 0 4px }
-p { margin:4px 0 14px; color:var(--soft); max-width:78ch } .machine { color:var(--soft); margin:6px 0 22px }
-.tiles { display:flex; gap:14px; flex-wrap:wrap } .tile { background:var(--card); border:1px solid var(--line); border-radius:10px;
-  padding:14px 18px; min-width:150px } .tile b { display:block; font-size:26px; line-height:1.2 } .tile span { color:var(--soft) }
-.card { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:14px 16px; overflow-x:auto }
-.grid { display:grid; grid-template-columns:repeat(auto-fit,minmax(440px,1fr)); gap:16px } @media (max-width:520px) { .grid { grid-template-columns:1fr } }
-table { border-collapse:collapse; width:100%; font-variant-numeric:tabular-nums } th { text-align:left; font-weight:600; color:var(--soft);
-  border-bottom:1px solid var(--line) } th,td { padding:5px 10px 5px 0; vertical-align:middle } td { border-bottom:1px solid var(--line) }
-tr:last-child td { border-bottom:0 } .n { text-align:right; white-space:nowrap } .good { color:var(--good) } .bad { color:var(--bad) }
-td small { color:var(--soft); display:block } .floor td { color:var(--soft) }
-details { margin:10px 0 } summary { cursor:pointer; font-weight:600; padding:6px 0 }
-svg { width:100%; height:auto; display:block } svg text { font:12px system-ui,sans-serif; fill:var(--soft) } svg .title { fill:var(--ink); font-weight:600; font-size:14px }
-.axis { stroke:var(--line) } figure { margin:0 }
-"""
+PAGE_STYLE = pathlib.Path(__file__).with_name("page.css")
 SMALL = {0: "", 3: "k", 6: "M", 9: "G"}
 
 
@@ -107,7 +97,8 @@ def line_chart(title, x_label, y_label, series, log_x=False, log_y=False, x_mark
     for i, (name, points) in enumerate(series):
         color = f"var(--c{i % 8})"
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)
-        out.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2.2" stroke-linejoin="round"/>')
+        out.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2.2" '
+                   f'stroke-linejoin="round"/>')
         for a, b in points:
             out.append(f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3.2" fill="{color}">'
                        f'<title>{esc(name)}: {short(a)}, {number(b)}</title></circle>')
@@ -127,8 +118,8 @@ def shape_chart(name, admitted, demand, promised, width=360, height=150):
         f"V{y(n):.1f}H{x(t + step):.1f}" for t, n in demand) + f"V{y(0):.1f}z"
     passed = "".join(f"M{x(t) + 0.5:.1f} {y(0):.1f}V{y(n):.1f}h{wide - 1:.1f}V{y(0):.1f}z" for t, n in admitted if n)
     out.append(f'<path d="{asked}" fill="var(--demand)"/><path d="{passed}" fill="var(--c0)"/>')
-    out.append(f'<line x1="{left}" x2="{width - right}" y1="{y(promised):.1f}" y2="{y(promised):.1f}" stroke="var(--c1)" '
-               f'stroke-dasharray="4 3"/>')
+    out.append(f'<line x1="{left}" x2="{width - right}" y1="{y(promised):.1f}" y2="{y(promised):.1f}" '
+               f'stroke="var(--c1)" stroke-dasharray="4 3"/>')
     for second in range(0, math.floor(demand[-1][0] + step) + 1):
         out.append(f'<text x="{min(max(x(second), left + 8), width - right - 8):.1f}" y="{height - 6}" '
                    f'text-anchor="middle">{second} s</text>')
@@ -152,13 +143,13 @@ def shapes_svg(found):
     rows = math.ceil(len(all_of) / columns)
     placed = "".join(f'<g transform="translate({i % columns * width},{i // columns * height})">{drawing}</g>'
                      for i, (_, drawing) in enumerate(all_of))
-    legend = (f'<g transform="translate(8,{rows * height + 14})"><rect width="12" height="12" y="-10" fill="var(--demand)"/>'
-              f'<text x="18">asked</text><rect x="70" width="12" height="12" y="-10" fill="var(--c0)"/>'
+    legend = (f'<g transform="translate(8,{rows * height + 14})">'
+              f'<rect width="12" height="12" y="-10" fill="var(--demand)"/><text x="18">asked</text>'
+              f'<rect x="70" width="12" height="12" y="-10" fill="var(--c0)"/>'
               f'<text x="88">admitted, in each 50 ms</text><line x1="252" x2="276" y1="-4" y2="-4" stroke="var(--c1)" '
               f'stroke-dasharray="4 3"/><text x="282">the rate, 100 per second</text></g>')
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {columns * width} {rows * height + 26}">'
-            f'<style>{STYLE} text {{ font:12px system-ui,sans-serif; fill:var(--soft) }} '
-            f'.title {{ fill:var(--ink); font-weight:600; font-size:14px }}</style>{placed}{legend}</svg>\n')
+            f'<style>{STYLE}</style>{placed}{legend}</svg>\n')
 
 
 def cumulative_chart(found):
@@ -190,14 +181,15 @@ def bar_rows(bars):
             share = (value / limit if bar["at_most"] else limit / value if value else 2) if limit else 2 * bool(value)
             share = min(share, 2)
             kind = "good" if bar["met"] else "bad"
-            drawn = (f'<svg viewBox="0 0 160 16" style="width:160px"><rect x="0" y="4" width="160" height="8" rx="4" '
-                     f'fill="var(--line)"/><rect x="0" y="4" width="{max(2, 80 * share):.0f}" height="8" rx="4" '
-                     f'fill="var(--{kind})"/><line x1="80" x2="80" y1="0" y2="16" stroke="var(--ink)" stroke-width="1.5"/></svg>')
+            drawn = (f'<svg class="bar" viewBox="0 0 160 16"><rect y="4" width="160" height="8" rx="4" '
+                     f'fill="var(--line)"/><rect y="4" width="{max(2, 80 * share):.0f}" height="8" rx="4" '
+                     f'fill="var(--{kind})"/>'
+                     f'<line x1="80" x2="80" y1="0" y2="16" stroke="var(--ink)" stroke-width="1.5"/></svg>')
             verdict = f'<b class="{kind}">{"ok" if bar["met"] else "missed"}</b>'
         sign = "≤" if bar["at_most"] else "≥"
         note = f'<small>{esc(bar["note"])}</small>' if bar["note"] else ""
-        out.append(f'<tr><td>{esc(bar["name"])}{note}</td><td class="n">{number(value)} {esc(bar["unit"])}</td><td>{drawn}</td>'
-                   f'<td class="n">{sign} {bar["limit"]:g} {esc(bar["unit"])}</td><td>{verdict}</td>'
+        out.append(f'<tr><td>{esc(bar["name"])}{note}</td><td class="n">{number(value)} {esc(bar["unit"])}</td>'
+                   f'<td>{drawn}</td><td class="n">{sign} {bar["limit"]:g} {esc(bar["unit"])}</td><td>{verdict}</td>'
                    f'<td><small>{esc(bar["moonshot"])}</small></td></tr>')
     return "".join(out)
 
@@ -231,8 +223,8 @@ def charts(found):
         out.append(line_chart("Throughput by threads", "threads", "million decisions a second, all threads", threads,
                               log_x=len(marks) > 1, log_y=True, x_marks=marks))
     if rate := of("rate"):
-        out.append(line_chart("Cost by rate: token_bucket", "the limit, permits a second", "ns, to admit, one thread", rate,
-                              log_x=True))
+        out.append(line_chart("Cost by rate: token_bucket", "the limit, permits a second", "ns, to admit, one thread",
+                              rate, log_x=True))
     if memory := of("memory"):
         out.append(line_chart("Memory by keys: keyed_limiter", "live keys", "bytes for each", memory, log_x=True))
     if keyed := of("keyed"):
@@ -247,9 +239,9 @@ def peer_section(found):
     rows = "".join(f'<tr><td>{esc(p["library"])}</td><td>{esc(p["name"])}</td><td class="n">{p["threads"]}</td>'
                    f'<td class="n">{number(p["ns"])}</td><td class="n">{number(p["per_second"] / 1e6)}</td></tr>'
                    for p in found["peers"])
-    return (f'<h2>Peers</h2><p>Processes in turn, three rounds, on this machine; medians. The others as Debian packages them.</p>'
-            f'<div class="card"><table><tr><th>library</th><th>what</th><th class="n">threads</th><th class="n">ns</th>'
-            f'<th class="n">M/s</th></tr>{rows}</table></div>')
+    return (f'<h2>Peers</h2><p>Processes in turn, three rounds, on this machine; medians. The others as Debian '
+            f'packages them.</p><div class="card"><table><tr><th>library</th><th>what</th><th class="n">threads</th>'
+            f'<th class="n">ns</th><th class="n">M/s</th></tr>{rows}</table></div>')
 
 
 def comparison_section(found):
@@ -257,13 +249,15 @@ def comparison_section(found):
     if not compared:
         return ""
     changed = [row for row in compared["rows"] if row["change"]]
-    rows = "".join(f'<tr><td>{esc(row["name"])}</td><td class="n">{row["threads"]}</td><td class="n">{row["ratio"]:.2f}</td>'
-                   f'<td class="n">± {row["band"]:.0%}</td><td class="{"bad" if row["change"] == "slower" else "good"}">'
-                   f'{row["change"]}</td></tr>' for row in changed)
+    rows = "".join(f'<tr><td>{esc(row["name"])}</td><td class="n">{row["threads"]}</td>'
+                   f'<td class="n">{row["ratio"]:.2f}</td><td class="n">± {row["band"]:.0%}</td>'
+                   f'<td class="{"bad" if row["change"] == "slower" else "good"}">{row["change"]}</td></tr>'
+                   for row in changed)
     table = (f'<div class="card"><table><tr><th>figure</th><th class="n">threads</th><th class="n">now / then</th>'
              f'<th class="n">noise</th><th></th></tr>{rows}</table></div>') if changed else ""
-    return (f'<h2>Against {esc(compared["when"])}</h2><p>{len(compared["rows"]) - len(changed)} of {len(compared["rows"])} '
-            f'rows are within the noise of both runs.{"" if compared["same"] else " It was another processor."}</p>{table}')
+    return (f'<h2>Against {esc(compared["when"])}</h2><p>{len(compared["rows"]) - len(changed)} of '
+            f'{len(compared["rows"])} rows are within the noise of both runs.'
+            f'{"" if compared["same"] else " It was another processor."}</p>{table}')
 
 
 def of(found):
@@ -274,29 +268,35 @@ def of(found):
     noise = max(found["noise"].values(), default=0)
     drawn = "".join(f'<figure class="card"><svg viewBox="0 0 360 150" role="img">{drawing}</svg></figure>'
                     for _, drawing in shapes(found))
-    shape_section = (f'<h2>What passes, and when</h2><p>One demand (grey) against each limiter at 100 per second (dashed), in '
-                     f'virtual time: steady, a wave, a pause, a wave, and more than is allowed. Blue: admitted in each 50 ms.'
-                     f'</p><div class="grid" style="grid-template-columns:repeat(auto-fit,minmax(330px,1fr))">{drawn}</div>'
-                     if drawn else "")
+    shape_section = (f'<h2>What passes, and when</h2><p>One demand (grey) against each limiter at 100 per second '
+                     f'(dashed), in virtual time: steady, a wave, a pause, a wave, and more than is allowed. Blue: '
+                     f'admitted in each 50 ms.</p><div class="grid small">{drawn}</div>' if drawn else "")
     bars = (f'<h2>Bars</h2><p>Each is a ratio or a figure inside one process. The mark in the middle is the promise; '
             f'shorter is better.</p><div class="card"><table><tr><th>bar</th><th class="n">here</th><th></th>'
             f'<th class="n">promised</th><th></th><th>moonshot</th></tr>{bar_rows(found["bars"])}</table></div>'
             if found["bars"] else "")
+    where = " · ".join((
+        f'{m["processor"]}, {m["processors"]} processors{" of a virtual machine" if m["virtual"] else ""}', m["system"],
+        m["compiler"], f'governor {m["governor"]}', f'clock source {m["clock_source"]}', f'load {m["load"]}',
+        found["when"]))
+    tiles = "".join(f'<div class="tile"><b class="{kind}">{value}</b><span>{what}</span></div>'
+                    for value, what, kind in (
+        (f"{met} of {judged}", "bars met", "good" if met == judged else "bad"),
+        (len(found["rows"]), "figures", ""),
+        (f"{noise:.2%}", "two empty loops apart, at most", ""),
+        ("quick" if found["quick"] else "full", "run; figures scatter" if found["quick"] else "run", "")))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>weir: benchmarks</title><style>{STYLE}{PAGE_STYLE}</style></head><body><main>
+<title>weir: benchmarks</title><style>{STYLE}{PAGE_STYLE.read_text(encoding="utf-8")}</style></head><body><main>
 <h1>weir: what a decision costs</h1>
-<div class="machine">{esc(m["processor"])}, {m["processors"]} processors{" of a virtual machine" if m["virtual"] else ""} · {esc(m["system"])} ·
-{esc(m["compiler"])} · governor {esc(m["governor"])} · clock source {esc(m["clock_source"])} · load {esc(m["load"])} · {esc(found["when"])}</div>
-<div class="tiles"><div class="tile"><b class="{"good" if met == judged else "bad"}">{met} of {judged}</b><span>bars met</span></div>
-<div class="tile"><b>{len(found["rows"])}</b><span>figures</span></div>
-<div class="tile"><b>{noise:.2%}</b><span>two empty loops apart, at most</span></div>
-<div class="tile"><b>{"quick" if found["quick"] else "full"}</b><span>run{"; figures scatter" if found["quick"] else ""}</span></div></div>
+<div class="machine">{esc(where)}</div>
+<div class="tiles">{tiles}</div>
 {bars}{comparison_section(found)}
 <h2>Charts</h2><div class="grid">{charts(found)}</div>
 {shape_section}{peer_section(found)}
-<h2>All figures</h2><p>ns: one decision of one thread, the median of chunks of 512, of windows; none where threads outnumber
-processors. M/s: all threads together. × floor: beside what no decision of its kind can be cheaper than, in the same turn.</p>
+<h2>All figures</h2><p>ns: one decision of one thread, the median of chunks of 512, of windows; none where threads
+outnumber processors. M/s: all threads together. × floor: beside what no decision of its kind can be cheaper than, in
+the same turn.</p>
 {figure_tables(found)}
 </main></body></html>
 """

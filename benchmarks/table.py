@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 """table.py [options] result.json...: one table, one JSON file and one page of what the benchmark programs have found.
 
-Programs are of two kinds. Ours (support/report.hpp) print rows, bars and series. Of Google Benchmark's, each figure stands
-beside one clock read plus one compare-exchange of its own process, and a bar is a counter: `target_ns`, or
+Programs are of two kinds. Ours (support/report.hpp) print rows, bars and series. Of Google Benchmark's, each figure
+stands beside one clock read plus one compare-exchange of its own process, and a bar is a counter: `target_ns`, or
 `target_<counter>`. The exit status is 1 when a bar is missed.
 """
 
@@ -142,7 +142,8 @@ def print_columns(head, rows, left):
 def print_table(found):
     m = found["machine"]
     print(f"\n{m['processor']}, {m['processors']} processors{' of a virtual machine' if m['virtual'] else ''}; "
-          f"{m['system']}; {m['compiler']}\ngovernor {m['governor']}, clock source {m['clock_source']}, load {m['load']}"
+          f"{m['system']}; {m['compiler']}\n"
+          f"governor {m['governor']}, clock source {m['clock_source']}, load {m['load']}"
           f"{'; --quick: figures scatter' if found['quick'] else ''}\n")
     rows, program = [], None
     for row in found["rows"]:
@@ -155,7 +156,7 @@ def print_table(found):
                      number(row["per_second"] / 1e6) if row["per_second"] else "", row["floor"] or "",
                      number(row["floor_ns"]), number(row["ratio"])))
     print_columns(("figure", "threads", "ns", "M/s", "floor", "ns", "x floor"), rows, {0, 4})
-    print("\nns: one decision of one thread, median (none where threads outnumber processors); M/s: all threads together.")
+    print("\nns: one decision of one thread, median (none where threads outnumber processors); M/s: all threads.")
     if found["noise"]:
         noise = max(found["noise"].values())
         print(f"Two empty loops, measured alike, differ by up to {noise:.2%}"

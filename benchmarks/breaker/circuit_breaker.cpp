@@ -3,8 +3,9 @@
 // What a breaker adds to a call: asking for leave and reporting how it ended. `now` is an argument, because a pipeline
 // reads the clock once for all its gates; `clock_too` shows what two readings of its own would cost.
 //
-// Tried, and not kept: counting successes per thread and flushing every 64th. It saves the shared word under contention,
-// but a success may then land in a later bucket, and the count is no longer exact when the circuit is judged.
+// Tried, and not kept: counting successes per thread and flushing every 64th. It saves the shared word under
+// contention, but a success may then land in a later bucket, and the count is no longer exact when the circuit is
+// judged.
 
 #include <weir/breaker/circuit_breaker.hpp>
 

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// What a limit in bytes adds to an operation on a stream: Beast asks how much may be sent, and afterwards says how much was.
-// Each reads the clock and takes a lock; a system call that moves the bytes takes some thousand nanoseconds.
+// What a limit in bytes adds to an operation on a stream: Beast asks how much may be sent, and afterwards says how much
+// was. Each reads the clock and takes a lock; a system call that moves the bytes takes some thousand nanoseconds.
 
 #include "../support/floors.hpp"
 #include "../support/report.hpp"

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// Three limits that all have to admit, beside the same three asked one after the other, which would charge the first two
-// for a call that the third refuses. `now` is given: it is read once for all of them.
+// Three limits that all have to admit, beside the same three asked one after the other, which would charge the first
+// two for a call that the third refuses. `now` is given: it is read once for all of them.
 
 #include "../support/limiters.hpp"
 

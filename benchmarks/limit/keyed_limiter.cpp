@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// A limit for each of many keys: the memory of a key, and a decision, where the table is larger than every cache. The floor
-// is what the memory itself can do: locked additions to random words in 256 MB, which do not wait for each other.
+// A limit for each of many keys: the memory of a key, and a decision, where the table is larger than every cache. The
+// floor is what the memory itself can do: locked additions to random words in 256 MB, which do not wait for each other.
 
 #include "../support/floors.hpp"
 #include "../support/report.hpp"

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// What pacing adds to a call: as a meter, which refuses, and as a shaper, which says when to send. Waiting for it is the
-// driver's, with one timer.
+// What pacing adds to a call: as a meter, which refuses, and as a shaper, which says when to send. Waiting for it is
+// the driver's, with one timer.
 
 #include "../support/limiters.hpp"
 

@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // What passes, and when: each limiter at 100 per second (a burst of 30 where it has one) under one demand, that comes
-// steadily at first, then in two waves with a pause before each. In virtual time, so that the picture is the same on every
-// machine. Charts "shape": requests admitted in each 50 ms; "demand": those that asked.
+// steadily at first, then in two waves with a pause before each. In virtual time, so that the picture is the same on
+// every machine. Charts "shape": requests admitted in each 50 ms; "demand": those that asked.
 
 #include "../support/report.hpp"
 
@@ -29,8 +29,8 @@ constexpr time_point start{1h};
 
 using counts = std::vector<int>;
 
-/// In 2 ms steps: 60 per second; 500 per second from 0.8 s to 1.4 s, and again, after a pause, from 2.8 s to 3.4 s; then
-/// 140 per second.
+/// In 2 ms steps: 60 per second; 500 per second from 0.8 s to 1.4 s, and again, after a pause, from 2.8 s to 3.4 s;
+/// then 140 per second.
 template <class F>
 void demand(F ask)
 {

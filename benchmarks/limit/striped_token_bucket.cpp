@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// One limit that all threads meet: how it scales, beside the bucket of one word, and what the threads notice of each other
-// when each has work of its own between two decisions. A tight loop flatters one shared line, because one core keeps it for
-// a run of operations; work between them does not.
+// One limit that all threads meet: how it scales, beside the bucket of one word, and what the threads notice of each
+// other when each has work of its own between two decisions. A tight loop flatters one shared line, because one core
+// keeps it for a run of operations; work between them does not.
 
 #include "../support/limiters.hpp"
 

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// Guava's RateLimiter, measured as weir's own programs measure: chunks of 512 decisions, the median chunk of a window, the
-// contenders in turn, after a second in which the compiler learns what is hot.
+// Guava's RateLimiter, measured as weir's own programs measure: chunks of 512 decisions, the median chunk of a window,
+// the contenders in turn, after a second in which the compiler learns what is hot.
 
 import com.google.common.util.concurrent.RateLimiter;
 import java.util.ArrayList;
@@ -86,7 +86,8 @@ final class Limiters {
 
     public static void main(String[] arguments) throws InterruptedException {
         int most = Integer.parseInt(arguments[0]), turns = 5;
-        var contenders = List.of(new Contender("allow", Limiters::allow, true), new Contender("deny", Limiters::deny, false));
+        var contenders = List.of(new Contender("allow", Limiters::allow, true),
+                new Contender("deny", Limiters::deny, false));
         for (int i = 0; i < 20; ++i)
             for (var c : contenders) measure(c, 1, 25);
         var out = new StringBuilder("[");
@@ -103,8 +104,8 @@ final class Limiters {
             }
             for (int k = 0; k < contenders.size(); ++k) {
                 out.append(String.format("%s%n{\"library\": \"Guava RateLimiter\", \"name\": \"%s\", \"threads\": %d, "
-                        + "\"ns\": %.3f, \"per_second\": %.0f}", out.length() > 1 ? "," : "", contenders.get(k).name(), threads,
-                        median(ns[k]), median(perSecond[k])));
+                        + "\"ns\": %.3f, \"per_second\": %.0f}", out.length() > 1 ? "," : "",
+                        contenders.get(k).name(), threads, median(ns[k]), median(perSecond[k])));
             }
         }
         System.out.println(out.append("]"));

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// golang.org/x/time/rate and github.com/juju/ratelimit, measured as weir's own programs measure: chunks of 512 decisions,
-// the median chunk of a window, the contenders in turn. A chunk is stamped with Go's monotonic clock.
+// golang.org/x/time/rate and github.com/juju/ratelimit, measured as weir's own programs measure: chunks of 512
+// decisions, the median chunk of a window, the contenders in turn. A chunk is stamped with Go's monotonic clock.
 package main
 
 import (

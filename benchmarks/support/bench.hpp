@@ -24,10 +24,10 @@
 
 /// Measures what takes a few nanoseconds, on a machine that does other things meanwhile.
 ///
-/// A thread runs chunks of 512 decisions and stamps each chunk with the cycle counter. The figure of a window is the median
-/// of its chunks: one that was interrupted is an outlier and falls away. Contenders take turns, window by window, in an
-/// order that rotates, so that a disturbance falls on all alike; and what is compared is compared within one turn, in the
-/// median over turns. See benchmarks/README.md.
+/// A thread runs chunks of 512 decisions and stamps each chunk with the cycle counter. The figure of a window is the
+/// median of its chunks: one that was interrupted is an outlier and falls away. Contenders take turns, window by
+/// window, in an order that rotates, so that a disturbance falls on all alike; and what is compared is compared within
+/// one turn, in the median over turns. See benchmarks/README.md.
 namespace bench {
 
 using weir::duration;

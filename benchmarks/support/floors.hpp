@@ -110,7 +110,8 @@ inline contender xadd_random()
             }};
 }
 
-/// Some tens of ns of a caller's own work, of which a neighbour sees nothing: what lies between two decisions of a server.
+/// Some tens of ns of a caller's own work, of which a neighbour sees nothing: what lies between two decisions of a
+/// server.
 [[gnu::always_inline]] inline void private_work(unsigned thread)
 {
     std::uint64_t x = thread + 1;

@@ -21,12 +21,13 @@ namespace bench {
 /// Made anew for each window, on a line of its own.
 template <class Limiter>
 struct fresh {
-    alignas(64) std::optional<Limiter> limiter;
+    alignas(64) alignas(Limiter) std::optional<Limiter> limiter;
 
     void make(typename Limiter::options const& o) { limiter.emplace(o); }
 };
 
-/// The limiter reads its clock. To refuse, it is drained before the window. `expected` none: at the boundary, some pass.
+/// The limiter reads its clock. To refuse, it is drained before the window. `expected` none: at the boundary, some
+/// pass.
 template <class Limiter>
 [[nodiscard]] contender decide(std::string name, typename Limiter::options o, std::optional<bool> expected)
 {
@@ -50,8 +51,8 @@ template <class Limiter>
     return {std::move(name), body, begin};
 }
 
-/// An instant of the thread that passes by a nanosecond a decision: the caller of a pipeline has read its clock already.
-/// The threads of a window are new ones.
+/// An instant of the thread that passes by a nanosecond a decision: the caller of a pipeline has read its clock
+/// already. The threads of a window are new ones.
 class passing_time {
 public:
     passing_time() = default;
@@ -125,8 +126,8 @@ table const& by_threads(report& r, Make const& make, char const* floor, std::str
     return *first;
 }
 
-/// The usual program of a limiter `basic_x<Clock>`: to admit beside a compare-exchange, to refuse beside a reading of the
-/// counter.
+/// The usual program of a limiter `basic_x<Clock>`: to admit beside a compare-exchange, to refuse beside a reading of
+/// the counter.
 template <template <class> class Limiter>
 void allow_and_deny(report& r, std::string const& name, typename Limiter<weir::tsc_clock>::options const& plenty,
                     typename Limiter<weir::tsc_clock>::options const& none)

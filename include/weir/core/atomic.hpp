@@ -3,8 +3,8 @@
 
 /// The atomics and locks of every policy: the standard's.
 ///
-/// A test that explores interleavings builds the same headers with its own, by naming a header in WEIR_ATOMIC_HEADER that
-/// defines weir::atomic<T> and weir::mutex. It must be the same in every translation unit of a program.
+/// A test that explores interleavings builds the same headers with its own, by naming a header in WEIR_ATOMIC_HEADER
+/// that defines weir::atomic<T> and weir::mutex. It must be the same in every translation unit of a program.
 #ifdef WEIR_ATOMIC_HEADER
 
 #include WEIR_ATOMIC_HEADER

@@ -11,10 +11,10 @@ namespace weir {
 
 /// Steady time as of the kernel's last tick: up to 4 ms old (1/CONFIG_HZ), at a fifth of the price of `steady_clock`.
 ///
-/// Good where milliseconds do not matter: a limit of some per second, an open breaker. A limiter asked with it sees time
-/// pass in steps, refuses for up to a step longer, and in a window as a clock on the wall measures it admits up to a step's
-/// worth of the rate more. Elsewhere than on Linux it is steady_clock.
-/// Threads: any.   Cost: about 5 ns.   Seen in: examples/20_clocks.cpp
+/// Good where milliseconds do not matter: a limit of some per second, an open breaker. A limiter asked with it sees
+/// time pass in steps, refuses for up to a step longer, and in a window as a clock on the wall measures it admits up to
+/// a step's worth of the rate more. Elsewhere than on Linux it is steady_clock. Threads: any.   Cost: about 5 ns.
+/// Seen in: examples/20_clocks.cpp
 struct coarse_clock {
     [[nodiscard]] static time_point now() noexcept;
 

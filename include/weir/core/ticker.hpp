@@ -19,10 +19,10 @@ namespace weir {
 ///   }
 ///
 /// Copies share the time, like testing::manual_clock's: hand one to each policy and keep one. Time stands still between
-/// ticks: a policy refuses until the next one, and seen by a running clock a window may hold what the rate allows in one
-/// turn more. It never goes back, whoever ticks, and its instants are steady_clock's.
-/// Throws: construction, std::bad_alloc.   Threads: any.   Cost: now, one load; tick, a clock reading and one exchange.
-/// Seen in: examples/20_clocks.cpp
+/// ticks: a policy refuses until the next one, and seen by a running clock a window may hold what the rate allows in
+/// one turn more. It never goes back, whoever ticks, and its instants are steady_clock's. Throws: construction,
+/// std::bad_alloc.   Threads: any.   Cost: now, one load; tick, a clock reading and one exchange. Seen in:
+/// examples/20_clocks.cpp
 class ticker {
 public:
     ticker() : ticker(steady_clock::now()) {}

@@ -21,13 +21,13 @@ namespace weir {
 /// `steady_clock` at less than half the price: steady time, told from the processor's time stamp counter (TSC).
 ///
 /// The TSC is read where the processor calls it invariant and the kernel keeps its own time by it: Linux on x86-64.
-/// Elsewhere, in the first twenty milliseconds of use, and for good once the two disagree by more than 500 ppm (a virtual
-/// machine moved, a laptop slept), it is steady_clock. A comparison about once a second, made by one thread while others
-/// go on, sees to that.
+/// Elsewhere, in the first twenty milliseconds of use, and for good once the two disagree by more than 500 ppm (a
+/// virtual machine moved, a laptop slept), it is steady_clock. A comparison about once a second, made by one thread
+/// while others go on, sees to that.
 ///
-/// Its instants are steady_clock's, a microsecond or two apart, and may be mixed with them. For one thread it never goes
-/// back. What another thread read just before may be later by as much as two readings of the clock take, and by under a
-/// microsecond at the moment of a comparison; policies take that as an older `now`, and admit no more for it.
+/// Its instants are steady_clock's, a microsecond or two apart, and may be mixed with them. For one thread it never
+/// goes back. What another thread read just before may be later by as much as two readings of the clock take, and by
+/// under a microsecond at the moment of a comparison; policies take that as an older `now`, and admit no more for it.
 /// Threads: any.   Cost: one rdtsc, about 10 ns; 25 ns where it is steady_clock.   Seen in: examples/20_clocks.cpp
 struct tsc_clock {
     [[nodiscard]] static time_point now() noexcept;
@@ -48,7 +48,8 @@ struct tsc_source {
     [[nodiscard]] static std::uint64_t ticks() noexcept { return __rdtsc(); }
     [[nodiscard]] static time_point reference() noexcept { return steady_clock::now(); }
 
-    /// Ticks at one rate, whatever the core's frequency or sleep. Intel SDM vol. 3, 18.17.1; AMD APM vol. 3, 8000_0007h.
+    /// Ticks at one rate, whatever the core's frequency or sleep. Intel SDM vol. 3, 18.17.1; AMD APM vol. 3,
+    /// 8000_0007h.
     [[nodiscard]] static bool invariant() noexcept
     {
         unsigned a = 0, b = 0, c = 0, d = 0;

@@ -30,8 +30,9 @@ concept counter_source = requires(S& s) {
 /// Tells the reference's time from a counter that is cheaper to read.
 ///
 /// A line through two samples of both, the last one its anchor, turns ticks into time, from the third sample on, which
-/// shows that the line holds. It is used for a second at most: then whoever comes first compares counter and reference and draws the next line, while others read the reference.
-/// Nobody waits. More than 500 ppm apart, or a counter that stands still or goes back: the reference for good.
+/// shows that the line holds. It is used for a second at most: then whoever comes first compares counter and reference
+/// and draws the next line, while others read the reference. Nobody waits. More than 500 ppm apart, or a counter that
+/// stands still or goes back: the reference for good.
 ///
 /// `seen` is the latest time its thread was told, kept by the caller. A reading is never earlier than it: not where one
 /// line follows another, and not where the counter had run ahead before it was found out; there time stands still until
@@ -65,8 +66,8 @@ private:
     void give_up() noexcept;
     [[nodiscard]] sample take() noexcept;
 
-    // What every reading loads: one cache line. A line is disabled (`valid_`) while it is written, and has another number
-    // (`generation_`) before it is enabled. Who meets either reads the reference.
+    // What every reading loads: one cache line. A line is disabled (`valid_`) while it is written, and has another
+    // number (`generation_`) before it is enabled. Who meets either reads the reference.
     alignas(64) weir::atomic<std::uint64_t> generation_{0};
     weir::atomic<std::uint64_t> tick_{0};      // of the anchor
     weir::atomic<duration::rep> time_{0};      // of the anchor
