@@ -61,7 +61,7 @@ TEST_CASE("keyed_limiter_options: a reconfiguration to more than fits is refused
     weir::keyed_limiter<> l{{.quotas = {{weir::per_second(10), 10}}, .capacity = 10}};
     CHECK(l.try_acquire(1, 10, start));
     CHECK_THROWS_AS(l.reconfigure({.quotas = {{}, {}}}, start), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(l.reconfigure({.quotas = {{weir::per_second(1'000'000), 10}}}, start),
+    CHECK_THROWS_WITH_AS(l.reconfigure({.quotas = {{weir::per_second(1'000'000'000), 10}}}, start),
                          doctest::Contains("keyed_limiter_options.quotas[0] must be of burst, or of permits in 4 s"),
                          std::invalid_argument);
     CHECK_NOTHROW(l.reconfigure({.quotas = {{weir::per_second(320), 1280}}}, start));

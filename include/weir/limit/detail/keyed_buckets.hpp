@@ -39,8 +39,8 @@ struct keyed_word {
 ///     word = TAT (60 bits) | quota (3 bits) | busy (1 bit)
 struct alignas(64) exact_bucket : keyed_word<60, 4> {
     static constexpr unsigned size = 4;
-    static constexpr double fill = 2.0 / 3;  ///< live keys per slot at capacity
-    static constexpr unsigned max_scale = 48;
+    static constexpr double fill = 2.0 / 3;                      ///< live keys per slot at capacity
+    static constexpr unsigned usual_scale = 30, max_scale = 48;  ///< 30: whole permits per second are exact
     static constexpr unsigned home_first =
         2;  ///< so many keys before a new one looks whether the other bucket is emptier
 
@@ -95,7 +95,7 @@ private:
 struct alignas(64) compact_bucket : keyed_word<37, 0> {
     static constexpr unsigned size = 8;
     static constexpr double fill = 0.8;
-    static constexpr unsigned max_scale = 10;
+    static constexpr unsigned usual_scale = 10, max_scale = 10;
     static constexpr unsigned home_first = 5;
 
     static std::uint64_t quota(std::uint64_t word) noexcept { return (word >> 37) & 7; }

@@ -9,13 +9,15 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <vector>
 
 namespace weir::detail {
 
 /// Into how many parts a permit is divided (2^scale), so that a TAT has room for what is asked of it: a sixteenth of its
-/// range holds every burst and four seconds of every rate, and where there is room for it, 32 times as much.
+/// range holds every burst and four seconds of every rate, and where there is room for it, 32 times as much. Within that,
+/// the parts are as small as it takes to round nothing, and not smaller, for a later change of rates.
 template <class Bucket>
 struct keyed_scale {
     static constexpr std::uint64_t room = std::uint64_t{1} << (Bucket::tat_bits - 4);
@@ -28,9 +30,14 @@ struct keyed_scale {
         if (o.capacity == 0 || o.capacity > std::uint64_t{1} << 40)
             bad_option("keyed_limiter_options.capacity", "from 1 to 2^40", o.capacity);
         auto most = std::uint64_t{1};
-        for (std::size_t i = 0; i < o.quotas.size(); ++i) most = std::max(most, needed(o.quotas[i], i));
+        auto wanted = Bucket::usual_scale;
+        for (std::size_t i = 0; i < o.quotas.size(); ++i) {
+            most = std::max(most, needed(o.quotas[i], i));
+            wanted = std::max(wanted, exact_for(o.quotas[i].rate));
+        }
         auto const headroom = 32 * most;
-        return headroom >= room ? 0 : std::min<unsigned>(bits(room / headroom), Bucket::max_scale);
+        auto const possible = headroom >= room ? 0 : static_cast<unsigned>(std::bit_width(room / headroom)) - 1;
+        return std::min({wanted, possible, Bucket::max_scale});
     }
 
     /// The quotas that take the place of `count` others. Throws: std::invalid_argument.
@@ -48,7 +55,12 @@ struct keyed_scale {
     }
 
 private:
-    static unsigned bits(std::uint64_t x) noexcept { return static_cast<unsigned>(std::bit_width(x)) - 1; }
+    /// The scale from which on nothing is rounded; see keyed_flow.
+    static unsigned exact_for(rate const& r) noexcept
+    {
+        auto const per = static_cast<std::uint64_t>(r.per.count());
+        return static_cast<unsigned>(std::bit_width(per / std::gcd(r.permits, per) - 1));
+    }
     static std::string name(std::size_t i) { return "keyed_limiter_options.quotas[" + std::to_string(i) + "]"; }
 
     static std::uint64_t needed(keyed_quota const& q, std::size_t i)
