@@ -361,6 +361,52 @@ static_assert(weir::rate_limiter<handle>);
 
 }  // namespace
 
+namespace {
+
+/// A limiter whose starts are as told, in any order; each is cancelled into `cancelled`.
+struct listed {
+    struct permit {
+        permit(listed& l, weir::time_point t) : from(&l), at(t) {}
+        permit(permit&&) = default;
+        permit& operator=(permit&&) = default;
+        [[nodiscard]] weir::time_point start_at() const noexcept { return at; }
+        void record(weir::outcome const&, weir::time_point) noexcept {}
+        bool cancel() noexcept
+        {
+            from->cancelled.push_back(at);
+            return true;
+        }
+        listed* from;
+        weir::time_point at;
+    };
+    explicit listed(std::vector<weir::time_point> s) : starts(std::move(s)) {}
+    listed(listed const&) = delete;
+
+    weir::admission<permit> reserve(std::uint64_t, weir::duration, weir::time_point)
+    {
+        return permit{*this, starts.at(next++)};
+    }
+    std::vector<weir::time_point> starts, cancelled;
+    std::size_t next = 0;
+};
+
+}  // namespace
+
+TEST_CASE("async_acquire: reservations that are not in the order of asking are served in the order of their starts")
+{
+    queue_of_waiters w;
+    auto const at = [&](auto d) { return w.begin + d; };
+    listed limiter{{at(300ms), at(100ms), at(400ms), at(200ms), at(100ms)}};
+    for (char name = 'A'; name <= 'E'; ++name) w.wait(limiter, name);
+    w.cancel('D');  // A moves up to 200 ms, C to 300 ms
+    CHECK(limiter.cancelled == std::vector{at(400ms)});
+    w.run();
+    CHECK(w.order == "dBEAC");
+    CHECK(w.at['E'] == 100ms);
+    CHECK(w.at['A'] == 200ms);
+    CHECK(w.at['C'] == 300ms);
+}
+
 TEST_CASE("async_acquire: a handle may go while it is waited for, and a place never passes to another limiter's waiter")
 {
     queue_of_waiters w;
@@ -404,6 +450,26 @@ TEST_CASE("async_acquire: a context destroyed under its waiters gives all places
     CHECK(limit.waiting() == 0);
     CHECK(limit.in_flight() == 1);
     CHECK(bucket.retry_at(1, weir::time_point{1h}) == weir::time_point{1h} + 100ms);
+}
+
+TEST_CASE("async_acquire: a limiter owned by its waiters has all places back before the first of them goes")
+{
+    weir::time_point const start{1h};
+    std::optional<weir::time_point> at_the_end;
+    auto const look = [&](weir::token_bucket* b) {
+        at_the_end = b->retry_at(1, start);
+        delete b;
+    };
+    {
+        weir::testing::virtual_time w;
+        std::shared_ptr<weir::token_bucket> bucket(new weir::token_bucket{{.rate = weir::per_second(10), .burst = 1}},
+                                                   look);
+        CHECK(bucket->try_acquire(1, start));
+        weir::async_acquire(w.get_executor(), *bucket, 1, 1h, [](error_code) {});
+        weir::async_acquire(w.get_executor(), *bucket, 1, 1h, [bucket](error_code) {});  // the last goes first
+    }
+    REQUIRE(at_the_end);
+    CHECK(*at_the_end == start + 100ms);
 }
 
 TEST_CASE("async_acquire: a handler that starts another wait as its context goes down is let go too")

@@ -222,7 +222,7 @@ private:
                               limiter.try_acquire(n)
                           } -> std::same_as<bool>;
                       })
-            if (timer_queue::of(executor).real_time()) return limiter.try_acquire(n);
+            if (timer_queue::real_time(executor)) return limiter.try_acquire(n);
         if constexpr (requires(time_point t) {
                           {
                               limiter.try_acquire(n, t)

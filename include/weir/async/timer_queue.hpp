@@ -143,8 +143,13 @@ public:
         return nodes_.size();
     }
 
-    /// Whether time here is steady time, the same that every clock of weir tells.
-    [[nodiscard]] bool real_time() const noexcept { return !virtual_; }
+    /// Whether time in `executor`'s context is steady time, the same that every clock of weir tells. Without a look at
+    /// the context, as long as none of the program has virtual time.
+    template <class Executor>
+    [[nodiscard]] static bool real_time(Executor const& executor)
+    {
+        return !any_virtual_.load(std::memory_order_relaxed) || !of(executor).virtual_;
+    }
 
     /// From now on this context's time stands still at `start` until `advance` moves it.
     /// Precondition: nothing waits yet.
@@ -152,6 +157,7 @@ public:
     {
         virtual_now_.store(start.time_since_epoch().count(), std::memory_order_relaxed);
         virtual_ = true;
+        any_virtual_.store(true, std::memory_order_relaxed);
     }
 
     /// Virtual time only: the earliest wait's end, or `never`.
@@ -268,6 +274,7 @@ private:
     }
 
     static inline std::atomic<std::uint64_t> gone_{0};  // queues destroyed so far
+    static inline std::atomic<bool> any_virtual_{false};
 
     mutable std::mutex mutex_;
     nodes nodes_;

@@ -94,7 +94,7 @@ private:
     {
         if (!answer) {
             auto r = answer.refused();
-            if (r.retry_at != never) r.retry_at = later(r.retry_at, draw(up_to_, random));
+            r.retry_at = later(r.retry_at, draw(up_to_, random));  // never stays never
             return r;
         }
         if constexpr (detail::has_start<inner_token>) {
