@@ -57,8 +57,8 @@ struct undo : word {
             auto const a = tat.reserve(1, at(t0), 0ns);
             if (a.admitted && !tat.undo(a.before, a.after)) admit(t0);
         } else {
-            for (auto const now : {t0 + 10 * i, t0 + 30 + i})
-                if (tat.take(1, at(now))) admit(now);
+            for (int k = 0; k < 2; ++k)  // full again by then
+                if (tat.take(1, at(t0 + 30 + i))) admit(t0 + 30 + i);
         }
     }
 };
@@ -93,18 +93,18 @@ struct reservations : word {
 /// Limits that change under the callers, slower, faster and with another burst; time passes meanwhile.
 template <class Limiter, class Options>
 struct flips {
-    Options faster{.rate = {5, 10ns}, .burst = 2};
-    Options slower{.rate = {1, 10ns}, .burst = 1};
+    Options faster_options{.rate = {5, 10ns}, .burst = 2};
+    Options slower_options{.rate = {1, 10ns}, .burst = 1};
     weir::atomic<std::int64_t> time{t0};
     stepping_clock clock{&time};
-    Limiter limiter{slower, clock};
+    Limiter limiter{slower_options, clock};
     std::vector<flip> changes;
     std::vector<admitted> events;
 
     void thread(unsigned i)
     {
         if (i == 1) {
-            for (auto const& next : {faster, slower}) {
+            for (auto const& next : {faster_options, slower_options}) {
                 auto const from = time.load();
                 limiter.reconfigure(next);
                 changes.push_back({from, time.load(), next.rate});
@@ -117,7 +117,19 @@ struct flips {
             if (limiter.try_acquire(1, at(now))) events.push_back({now, time.load(), 1});
         }
     }
-    std::string end() { return over(events, with_flips(slower.rate, changes, events), 2); }
+    std::string end() { return over(events, with_flips(slower_options.rate, changes, events), 2); }
+};
+
+/// One that becomes faster under a caller who was admitted just before.
+template <class Limiter, class Options>
+struct faster : flips<Limiter, Options> {
+    void thread(unsigned i)
+    {
+        if (i != 1) return flips<Limiter, Options>::thread(i);
+        auto const from = this->time.load();
+        this->limiter.reconfigure(this->faster_options);
+        this->changes.push_back({from, this->time.load(), this->faster_options.rate});
+    }
 };
 
 /// The origin of the clock moves under the callers after an idle time beyond its reach.
@@ -146,6 +158,7 @@ scenarios const of_gcra{[](std::vector<scenario>& all) {
     using bucket = weir::basic_token_bucket<stepping_clock>;
     using leaky = weir::basic_leaky_bucket<stepping_clock>;
     all.push_back(make_scenario<flips<bucket, weir::token_bucket_options>>("token_bucket: rates change", 3, 2));
+    all.push_back(make_scenario<faster<bucket, weir::token_bucket_options>>("token_bucket: the rate rises", 3, 2));
     all.push_back(make_scenario<flips<leaky, weir::leaky_bucket_options>>("leaky_bucket: rates change", 3, 2));
 }};
 

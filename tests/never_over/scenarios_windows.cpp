@@ -70,10 +70,10 @@ template <class Base>
 struct cancels : Base {
     void thread(unsigned i)
     {
-        if (i == 2) {
-            this->take(t0 + 10), this->take(t0 + 110);
+        if (i == 0) {
+            this->reserve(t0 + 10, true), this->reserve(t0 + 20, true);
         } else {
-            this->reserve(t0 + 10 * i, true), this->reserve(t0 + 20, i == 1);
+            this->take(t0 + 10), this->take(t0 + 20 * i);
         }
     }
 };
