@@ -101,9 +101,9 @@ public:
         nap_world* world;
         [[nodiscard]] weir::time_point now() const noexcept
         {
-            auto const t = world->t;
+            auto const told = world->t;
             if (world->what_ && world->readings_++ == world->at_) std::exchange(world->what_, nullptr)();
-            return t;
+            return told;
         }
     };
 
