@@ -8,7 +8,6 @@
 #include <weir/core/time.hpp>
 #include <weir/core/tsc_clock.hpp>
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,25 +50,14 @@ template <class Limiter>
     return {std::move(name), body, begin};
 }
 
-/// An instant of the thread that passes by a nanosecond a decision: the caller of a pipeline has read its clock
-/// already. The threads of a window are new ones.
+/// The time at the beginning of a chunk, and a nanosecond later with each decision: the caller of a pipeline has read
+/// its clock already. Threads agree on it as far as they would on a clock.
 class passing_time {
 public:
-    passing_time() = default;
-    passing_time(passing_time const&) = delete;
-    passing_time& operator=(passing_time const&) = delete;
-    ~passing_time() { last() = now_; }
-
     weir::time_point operator()() noexcept { return now_ += weir::duration(1); }
 
 private:
-    static weir::time_point& last() noexcept
-    {
-        thread_local weir::time_point t{std::chrono::hours(1)};
-        return t;
-    }
-
-    weir::time_point now_ = last();
+    weir::time_point now_ = weir::tsc_clock::now();
 };
 
 /// The clock left out.
@@ -79,7 +67,7 @@ template <class Limiter>
     auto const own = std::make_shared<fresh<Limiter>>();
     auto const begin = [own, o = std::move(o), expected](unsigned) {
         own->make(o);
-        while (!expected && own->limiter->try_acquire(1, weir::time_point(std::chrono::hours(1)))) {}
+        while (!expected && own->limiter->try_acquire(1, weir::tsc_clock::now())) {}
     };
     auto const body = [own, expected](unsigned, unsigned n) {
         auto& l = *own->limiter;
