@@ -162,7 +162,7 @@ def print_table(found):
         print(f"Two empty loops, measured alike, differ by up to {noise:.2%}"
               f"{': a restless machine, take no smaller difference for real.' if noise > 0.05 else '.'}")
     if found["peers"]:
-        print("\nPeers, and weir's token_bucket once more, in alternating runs:")
+        print("\nPeers, and weir's token buckets once more, in alternating runs:")
         print_columns(("library", "what", "threads", "ns", "M/s"),
                       [(peer["library"], peer["name"], str(peer["threads"]), number(peer["ns"]),
                         number(peer["per_second"] / 1e6)) for peer in found["peers"]], {0, 1})

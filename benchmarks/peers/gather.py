@@ -5,17 +5,15 @@ import json
 import statistics
 import sys
 
-OF_WEIR = {"token_bucket: allow": "allow", "token_bucket: deny": "deny"}
-
-
 def main(paths):
     found = {}
     for path in paths:
         with open(path, encoding="utf-8") as file:
             document = json.load(file)
         rows = document if isinstance(document, list) else [
-            {"library": "weir::token_bucket", **row, "name": OF_WEIR[row["name"]]}
-            for row in document["rows"] if row["name"] in OF_WEIR]
+            {**row, "library": "weir::" + document["program"], "name": name}
+            for row in document["rows"] for name in ("allow", "deny")
+            if row["name"] == f"{document['program']}: {name}"]
         for row in rows:
             found.setdefault((row["name"], row["threads"], row["library"]), []).append(row)
     peers = [{"library": library, "name": name, "threads": threads,
