@@ -35,8 +35,8 @@ concept reservation = token<T> && requires(T& t, T const& c) {
 }  // namespace detail
 
 /// A limiter whose permits are reserved ahead: token_bucket, leaky_bucket, the windows, a wrapper around one of them.
-/// Its token tells when to start, and `cancel` gives the permits back if that cannot mint one. `try_acquire(n, now)` and
-/// `max_wait()` are used where they are.
+/// Its token tells when to start, and `cancel` gives the permits back if that cannot mint one. `try_acquire(n, now)`
+/// and `max_wait()` are used where they are.
 template <class L>
 concept rate_limiter = requires(L& l, std::uint64_t n, duration max_wait, time_point now) {
     requires detail::is_admission<decltype(l.reserve(n, max_wait, now))>;
@@ -66,10 +66,10 @@ concept limiter_argument = rate_limiter<std::remove_reference_t<L>> &&
 /// max_wait:     left out, it is `limiter.max_wait()` where there is one, and otherwise for ever.
 /// now:          given, it is the time of asking, and no clock is read unless there is a wait.
 /// Executor:     the handler's associated executor, or `executor` as the first argument; also the source of time.
-/// Lifetimes:    the limiter, until completion; where a context is destroyed under its waiters, until then. A handle, that
-///               is a limiter that can be copied, is copied; those who wait for it give their place to nobody.
-/// Cost:         without a wait, that of a post. A wait is one allocation from the handler's allocator and a short lock;
-///               all waits of a limiter in a context are one node in its timer queue.
+/// Lifetimes:    the limiter, until completion; where a context is destroyed under its waiters, until then. A handle,
+///               that is a limiter that can be copied, is copied; those who wait for it give their place to nobody.
+/// Cost:         without a wait, that of a post. A wait is one allocation from the handler's allocator and a short
+///               lock; all waits of a limiter in a context are one node in its timer queue.
 /// Seen in:      examples/13_wait_for_a_permit.cpp
 template <class Executor, detail::limiter_argument Limiter, class Token>
 auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, duration max_wait, Token&& token);
@@ -233,8 +233,8 @@ private:
     }
 };
 
-// Three may end it: the limit that hands over a slot, the clock, the caller. The limit decides: whoever takes the waiter
-// out of its queue ends the operation, and if nobody could, the slot is coming. The completion is posted when all
+// Three may end it: the limit that hands over a slot, the clock, the caller. The limit decides: whoever takes the
+// waiter out of its queue ends the operation, and if nobody could, the slot is coming. The completion is posted when all
 // three that may still come here are through: the limit, the timer queue, and the function that started it.
 template <class Handler, class Executor>
 class slot_wait final : public waiting_op<slot_wait<Handler, Executor>, Handler, Executor, concurrency_slot>,

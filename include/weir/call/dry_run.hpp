@@ -55,8 +55,8 @@ private:
     time_point asked_{};
 };
 
-/// For bringing in a gate where traffic already flows: it decides as ever, but a call that it refuses goes through, and is
-/// counted. When the count is what was expected, `enforce` goes up in steps, under load, from 0 to 1.
+/// For bringing in a gate where traffic already flows: it decides as ever, but a call that it refuses goes through,
+/// and is counted. When the count is what was expected, `enforce` goes up in steps, under load, from 0 to 1.
 ///
 ///   weir::dry_run watched{breaker};                                     // any gate; by reference
 ///   weir::dry_run tried{weir::token_bucket{{...}}, {.enforce = 0.1}};   // owns it; one refusal in ten stands
@@ -68,7 +68,8 @@ private:
 /// `listener(rejection const&)` hears of every refusal that did not stand, on the thread that asked and without locks.
 /// What it throws is dropped.
 ///
-/// Refuses: as the gate, in that share of cases.   Throws: constructor and reconfigure, std::invalid_argument for enforce.
+/// Refuses: as the gate, in that share of cases.
+/// Throws:  constructor and reconfigure only, std::invalid_argument for enforce.
 /// Threads: as the gate; the listener is called by several at once. Move it only before first use.
 /// Cost:    the gate's; a random number for a refusal where enforce is neither 0 nor 1. Never allocates.
 /// Seen in: examples/21_dry_run.cpp

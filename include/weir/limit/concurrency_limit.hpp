@@ -93,8 +93,8 @@ private:
 ///          time a slot is held divided by the slots, times the callers ahead; `now` while nothing is known yet.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for limit.
 /// Threads: everything, from any thread, except moving; move it only before first use.
-/// Cost:    one compare-exchange to admit and one subtraction to settle while nobody waits; settling takes a mutex while
-///          somebody does.
+/// Cost:    one compare-exchange to admit and one subtraction to settle while nobody waits; settling takes a mutex
+///          while somebody does.
 ///          Never allocates: a waiter brings its own place in the queue.
 /// Seen in: examples/03_concurrency_limit.cpp
 class concurrency_limit {
@@ -136,8 +136,8 @@ public:
 private:
     friend concurrency_slot;
 
-    // limit (31 bits) | somebody waits (1 bit) | in flight (32 bits). While the bit is set, admit refuses, so that a slot
-    // is taken only under the mutex; and whoever gives one back takes the mutex afterwards, to see to the queue.
+    // limit (31 bits) | somebody waits (1 bit) | in flight (32 bits). While the bit is set, admit refuses, so that a
+    // slot is taken only under the mutex; and whoever gives one back takes the mutex afterwards, to see to the queue.
     static constexpr std::uint64_t queue_bit = std::uint64_t{1} << 32;
     static std::uint32_t in_flight(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word); }
     static std::uint32_t limit(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word >> 33); }

@@ -34,8 +34,8 @@ private:
 };
 
 /// Spreads those who are let go at one instant: a limiter tells all whom it refuses in a busy moment to come back when
-/// the next window opens, and they come together. Here every start in the future and every retry_at is later by a random
-/// time below `up_to`, each by its own. Who may start at once starts at once.
+/// the next window opens, and they come together. Here every start in the future and every retry_at is later by a
+/// random time below `up_to`, each by its own. Who may start at once starts at once.
 ///
 ///   weir::fixed_window quota{{...}};
 ///   weir::jittered polite{quota, 200ms};     // by reference; jittered{weir::token_bucket{...}, 200ms} owns it

@@ -15,8 +15,8 @@ namespace asio = boost::asio;
 
 namespace detail {
 
-/// A handler to be told of success. Unlike asio::append it does not carry the error code along: storing one in parts and
-/// moving it in whole words, once a stage, was a third of the cost of the post.
+/// A handler to be told of success. Unlike asio::append it does not carry the error code along: storing one in parts
+/// and moving it in whole words, once a stage, was a third of the cost of the post.
 template <class Handler, class... Values>
 struct success_of {
     Handler handler;
@@ -28,8 +28,8 @@ struct success_of {
     }
 };
 
-/// The end of an operation that need not wait. What is posted is the handler and what it is told, so it costs what posting
-/// the handler costs, on its own executor and with its own allocator.
+/// The end of an operation that need not wait. What is posted is the handler and what it is told, so it costs what
+/// posting the handler costs, on its own executor and with its own allocator.
 template <class Executor, class Handler, class... Values>
 void post_success(Executor const& executor, Handler&& handler, Values... values)
 {

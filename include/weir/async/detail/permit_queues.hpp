@@ -23,8 +23,8 @@ namespace weir::detail {
 template <class Limiter, class Token>
 class permit_queues;
 
-/// Somebody who waits for permits that a limiter has reserved. Alive from `insert` until `leave` has said true, or a hook
-/// was called.
+/// Somebody who waits for permits that a limiter has reserved. Alive from `insert` until `leave` has said true, or a
+/// hook was called.
 template <class Token>
 class permit_waiter : public boost::intrusive::list_base_hook<> {
 public:
@@ -48,8 +48,8 @@ private:
     std::optional<Token> token_;  // when it waits no more
 };
 
-/// Those who wait for reservations of limiters of one type, in one execution context; a queue, and one wait in the timer
-/// queue, for each limiter that somebody waits for. Touched only by those who wait.
+/// Those who wait for reservations of limiters of one type, in one execution context; a queue, and one wait in the
+/// timer queue, for each limiter that somebody waits for. Touched only by those who wait.
 ///
 /// A waiter does not own a reservation. A queue has two lists of one length, both in order of start: waiters, and the
 /// reservations that the limiter granted to them. The k-th waiter is to have the k-th reservation. When the time of the
@@ -86,8 +86,8 @@ public:
         return asio::use_service<permit_queues>(asio::query(executor, asio::execution::context));
     }
 
-    /// `w` waits for `token.start_at()`, which a limiter at the address `limiter` granted, or for an earlier reservation that another gives up. False: the context is
-    /// going down, nothing was done.
+    /// `w` waits for `token.start_at()`, which the limiter at that address granted, or for an earlier reservation that
+    /// another gives up. False: the context is going down, nothing was done.
     [[nodiscard]] bool insert(waiter& w, void const* limiter, std::uint64_t permits, Token&& token)
     {
         auto const start = token.start_at();

@@ -18,8 +18,8 @@
 
 namespace weir::detail {
 
-/// An acquisition that has to wait: its handler, what keeps the contexts running, and how it ended. One allocation, from
-/// the handler's allocator. It lives until its completion has run on the handler's executor, because only there may the
+/// An acquisition that has to wait: its handler, what keeps the contexts running, and how it ended. One allocation,
+/// from the handler's allocator. It lives until its completion has run on the handler's executor, because only there may the
 /// cancellation slot be touched; its memory goes back before the upcall.
 template <class Op, class Handler, class Executor, class... Ending>
 class waiting_op {
@@ -64,8 +64,8 @@ protected:
     /// The end: hands the completion to the handler's executor.
     void post(values v)
     {
-        // What asio::post does, except that no copy of the executor is left to be destroyed here when the completion may
-        // already be running elsewhere. Asio counts the copies of a polymorphic executor with fences, which
+        // What asio::post does, except that no copy of the executor is left to be destroyed here when the completion
+        // may already be running elsewhere. Asio counts the copies of a polymorphic executor with fences, which
         // ThreadSanitizer does not see.
         namespace ex = asio::execution;
         auto const target =

@@ -114,6 +114,8 @@ private:
         Make make;
         operator auto() { return make(); }
     };
+    template <class F>
+    in_place_result(F) -> in_place_result<F>;  // Clang 16 finds none for an aggregate
 
     /// `place` becomes another answer, made of `from`; of nothing, it is empty.
     template <class Answer, class... From>
