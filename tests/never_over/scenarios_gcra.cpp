@@ -20,6 +20,8 @@ struct word {
     gcra tat{gcra_rate{rate, burst, "scenario"}};
     std::vector<admitted> events;
 
+    word() { (void)tat.take(burst + 1, at(t0)); }  // refused; from now on it knows the time
+
     void admit(std::int64_t now) { events.push_back({now, now, 1}); }
     std::string end() { return over(events, allowance{rate}, burst); }
 };
@@ -100,6 +102,8 @@ struct flips {
     Limiter limiter{slower_options, clock};
     std::vector<flip> changes;
     std::vector<admitted> events;
+
+    flips() { (void)limiter.try_acquire(3, at(t0)); }  // refused; from now on it knows the time
 
     void thread(unsigned i)
     {

@@ -56,6 +56,11 @@ struct refill : leased {
     }
 };
 
+/// Two permits are wanted where one is left in the lease.
+struct uneven : leased {
+    void thread(unsigned i) { take(1 + i % 2), take(2), take(); }
+};
+
 /// One who is about to pay for a lease is held up across a pause in which the bucket fills, while another lease is used.
 struct held_up : leased {
     held_up() { take(8); }
@@ -134,6 +139,7 @@ struct reconfigured : leased {
 
 scenarios const of_leased{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<refill>("token_bucket: the lease is refilled", 3, 2));
+    all.push_back(make_scenario<uneven>("token_bucket: more is wanted than the lease has", 2, 3));
     all.push_back(make_scenario<held_up>("token_bucket: the filler is held up", 2, 3));
     all.push_back(make_scenario<put_back>("token_bucket: the lease is put back", 3, 2));
     all.push_back(make_scenario<all_of_it>("token_bucket: the whole burst is wanted", 3, 2));

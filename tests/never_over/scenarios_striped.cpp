@@ -15,14 +15,16 @@ using weir::detail::striped_gcra;
 
 constexpr std::int64_t t0 = 1'000'000'000;
 
-/// Two stripes of two permits, which a scenario's threads share as it says, and room for a pocket.
+/// Two stripes of two permits, which a scenario's threads share as it says, and in one of them room for a pocket.
 struct stripes {
     weir::rate rate = weir::per_second(100'000'000);  // one per 10 ns
     std::uint64_t burst = 24;
     weir::atomic<std::int64_t> time{t0};
     stepping_clock clock{&time};
-    striped_gcra bucket{gcra_rate{rate, burst, "scenario"}, 20ns, 2, 1};
+    striped_gcra bucket;
     std::vector<admitted> events;
+
+    explicit stripes(unsigned pockets = 0) : bucket(gcra_rate{rate, burst, "scenario"}, 20ns, 2, pockets) {}
 
     void take(unsigned stripe, std::uint32_t n = 1)
     {
@@ -73,7 +75,7 @@ struct refills : stripes {
     void thread(unsigned i)
     {
         if (i == 2) pass(60);
-        take(i / 2), take(i / 2, 2);
+        take(i / 2, 2), take(i / 2);
     }
 };
 
@@ -92,7 +94,7 @@ struct emptied : stripes {
 
 /// A pocket comes and goes with what it holds; others may take what it left.
 struct pockets : stripes {
-    pockets() { take(0), spend(12); }
+    pockets() : stripes(1) { take(0), spend(12); }
     void thread(unsigned i)
     {
         if (i == 2) {
