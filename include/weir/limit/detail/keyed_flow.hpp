@@ -60,10 +60,15 @@ struct keyed_flow {
         return static_cast<std::uint64_t>(((uint128{num} << 20) + den - 1) / den);
     }
 
+    [[nodiscard]] static std::uint64_t elapsed(std::int64_t from, std::int64_t to) noexcept
+    {
+        return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
+    }
+
     /// Units since `since`. Precondition: now >= since, and fewer than 2^63 units.
     [[nodiscard]] std::uint64_t units(std::int64_t now) const noexcept
     {
-        auto const x = static_cast<std::uint64_t>(now - since);
+        auto const x = elapsed(since, now);
         // One multiplication instead of a division of 128 bits: the estimate is right or one too small, and the
         // remainder tells which (Granlund and Montgomery, Division by invariant integers, PLDI 1994).
         auto const estimate = static_cast<std::uint64_t>((uint128{x} * inverse) >> shift);
@@ -73,7 +78,7 @@ struct keyed_flow {
     {
         if (now >= since) [[likely]]
             return base + units(now);
-        auto const ago = static_cast<std::uint64_t>(since - now);
+        auto const ago = elapsed(now, since);
         return base - static_cast<std::uint64_t>((uint128{ago} * backwards) >> 20) - 1;
     }
 
@@ -101,7 +106,7 @@ struct keyed_flow {
     void advance(std::int64_t now) noexcept
     {
         if (now < since) return;
-        auto const steps = static_cast<std::uint64_t>(now - since) / den;  // after den nanoseconds, num units are whole
+        auto const steps = elapsed(since, now) / den;  // after den nanoseconds, num units are whole
         since += static_cast<std::int64_t>(steps * den);
         base += steps * num;
         backwards = speed();
