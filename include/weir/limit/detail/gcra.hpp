@@ -95,6 +95,19 @@ public:
     template <bool SeePlenty>
     [[nodiscard, gnu::always_inline]] verdict decide(std::uint64_t n, time_point now) noexcept;
 
+    /// Whether n permits, n > 0, are refused for certain: the way of most refusals, with nothing but loads in it. False
+    /// says nothing.
+    [[nodiscard, gnu::always_inline]] bool refuses(std::uint64_t n, time_point now) const noexcept
+    {
+        auto const word = word_.load(std::memory_order_acquire);
+        auto const f = frames_.load(word);
+        auto const at = f.at(now);
+        if (at >= gcra_rate::span || (word & lending) != 0) return false;
+        if (at >= add(tat(word), subtract(f.cost(n), f.full())) || n > static_cast<std::uint64_t>(f.rate.burst))
+            return false;
+        return ((word_.load(std::memory_order_acquire) ^ word) & generation) == 0;
+    }
+
     struct loan {
         bool admitted = false;
         std::int64_t extra = 0;

@@ -109,6 +109,8 @@ private:
     template <class Clock>
     [[gnu::noinline]] bool acquire_by_clock(std::uint64_t n, Clock const& clock) noexcept;
     template <class Clock>
+    [[gnu::noinline]] bool acquire_at(std::uint64_t n, time_point now, Clock const& clock) noexcept;
+    template <class Clock>
     [[gnu::noinline]] bool fill_and_take(std::uint64_t n, Clock const& clock) noexcept;
     template <class Clock>
     [[gnu::noinline]] bool acquire_at_end(std::uint64_t n, Clock const& clock) noexcept;
@@ -148,8 +150,16 @@ template <class Clock>
 bool leased_gcra::acquire_by_clock(std::uint64_t n, Clock const& clock) noexcept
 {
     if (n == 0) return true;
-    for (;;) {
-        auto const what = decide<true>(n, clock.now());
+    auto const now = clock.now();
+    if (refuses(n, now)) return false;
+    return acquire_at(n, now, clock);
+}
+
+template <class Clock>
+bool leased_gcra::acquire_at(std::uint64_t n, time_point now, Clock const& clock) noexcept
+{
+    for (;; now = clock.now()) {
+        auto const what = decide<true>(n, now);
         if (what == verdict::taken) return true;
         if (what == verdict::plenty) {
             if (fill_and_take(n, clock)) return true;
