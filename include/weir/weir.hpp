@@ -17,6 +17,7 @@
 #include <weir/breaker/outcome_window.hpp>
 #include <weir/breaker/probes.hpp>
 #include <weir/breaker/tally.hpp>
+#include <weir/breaker/throttle.hpp>
 #include <weir/breaker/time_window.hpp>
 #include <weir/breaker/transitions.hpp>
 #include <weir/call/attempt_timeout.hpp>
@@ -36,6 +37,7 @@
 #include <weir/core/errc.hpp>
 #include <weir/core/gate.hpp>
 #include <weir/core/outcome.hpp>
+#include <weir/core/priority.hpp>
 #include <weir/core/random.hpp>
 #include <weir/core/result.hpp>
 #include <weir/core/ticker.hpp>
