@@ -256,8 +256,9 @@ def comparison_section(found):
     table = (f'<div class="card"><table><tr><th>figure</th><th class="n">threads</th><th class="n">now / then</th>'
              f'<th class="n">noise</th><th></th></tr>{rows}</table></div>') if changed else ""
     return (f'<h2>Against {esc(compared["when"])}</h2><p>{len(compared["rows"]) - len(changed)} of '
-            f'{len(compared["rows"])} rows are within the noise of both runs.'
-            f'{"" if compared["same"] else " It was another processor."}</p>{table}')
+            f'{len(compared["rows"])} rows are within the noise of both runs. An empty loop took '
+            f'{compared["rate"]:.2f} of what it took then{"" if compared["same"] else ", on another processor"}; that '
+            f'is taken out.</p>{table}')
 
 
 def of(found):

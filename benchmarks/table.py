@@ -9,6 +9,7 @@ stands beside one clock read plus one compare-exchange of its own process, and a
 import argparse
 import datetime
 import json
+import math
 import os
 import pathlib
 import platform
@@ -181,24 +182,40 @@ def compare(found, old_path):
     if not isinstance(old, dict) or old.get("weir_benchmarks") != 1:
         sys.exit(f"{old_path}: not written by benchmarks/run --json")
     before = {(row["program"], row["name"], row["threads"]): row for row in old["rows"]}
-    rows = []
+    pairs = []
     for row in found["rows"]:
         earlier = before.get((row["program"], row["name"], row["threads"]))
         unit = "ns" if row["ns"] else "per_second"
-        if not earlier or not earlier.get(unit) or not row[unit]:
+        if earlier and earlier.get(unit) and row[unit]:
+            pairs.append((row, earlier, row["ns"] / earlier["ns"] if unit == "ns" else earlier[unit] / row[unit]))
+    # The clock rate of the processor, then and now, is not a matter of the code: an empty loop tells it.
+    rates = {row["program"]: ratio for row, _, ratio in pairs if row["name"] == "empty loop" and row["threads"] == 1}
+    rate = statistics.median(rates.values()) if rates else 1.0
+    rows = []
+    for row, earlier, ratio in pairs:
+        if row["name"] in (row["floor"], "empty loop"):
             continue
-        ratio = row[unit] / earlier[unit] if unit == "ns" else earlier[unit] / row[unit]
-        band = max(0.1 if found["quick"] or old["quick"] else 0.03, 2 * (row["scatter"] + earlier["scatter"]))
+        ratio /= rates.get(row["program"], rate)
+        if row["floor_ns"] and earlier["floor_ns"]:
+            # Nor is what moved its floor alike. Where only one of the two ratios moved, it was the machine.
+            beside = (row["floor_ns"] / earlier["floor_ns"]) / rates.get(row["program"], rate)
+            both = (ratio, ratio / beside)
+            ratio = 1.0 if min(both) < 1 < max(both) else min(both, key=lambda r: abs(math.log(r)))
+        # Where threads meet on a line it matters which processors the host gave us this time: within one run it is one.
+        least = 0.3 if row["threads"] > 1 else 0.1 if found["quick"] or old["quick"] else 0.05
+        band = max(least, 2 * (row["scatter"] + earlier["scatter"]))
         rows.append({"program": row["program"], "name": row["name"], "threads": row["threads"], "ratio": ratio,
                      "band": band,
                      "change": "slower" if ratio > 1 + band else "faster" if ratio < 1 / (1 + band) else ""})
-    return {"when": old["when"], "rows": rows, "same": old["machine"]["processor"] == found["machine"]["processor"]}
+    return {"when": old["when"], "rows": rows, "same": old["machine"]["processor"] == found["machine"]["processor"],
+            "rate": rate}
 
 
 def print_comparison(compared):
     rows = compared["rows"]
-    print(f"\nAgainst {compared['when']}: {sum(not row['change'] for row in rows)} of {len(rows)} rows within the noise"
-          f"{'' if compared['same'] else '; ANOTHER PROCESSOR: compare ratios to floors, not times'}")
+    print(f"\nAgainst {compared['when']}: {sum(not row['change'] for row in rows)} of {len(rows)} rows within the "
+          f"noise. An empty loop took {compared['rate']:.2f} of what it took then"
+          f"{'' if compared['same'] else ', on ANOTHER PROCESSOR'}; that is taken out.")
     changed = [(row["name"], str(row["threads"]), f"{row['ratio']:.2f}", f"+-{row['band']:.0%}", row["change"])
                for row in rows if row["change"]]
     if changed:
