@@ -69,7 +69,8 @@ concept names_quotas = requires { &Policy::quota_of; };
 /// Throws:  constructor and reconfigure only: std::invalid_argument; constructor: std::bad_alloc.
 /// Threads: everything, from any thread, except moving.
 /// Cost:    one cache miss, sometimes two; one compare-exchange to admit, loads only to refuse. A key not in the table
-///          enters under a lock of a thousandth of it. Never allocates after construction.
+///          enters under a lock of a thousandth of it. Never allocates after construction. Pass `now` where you have it:
+///          a clock read between two keys makes the second wait for the first (10M keys: 230 ns against 119).
 /// Seen in: examples/17_keyed_limiter.cpp
 template <class Key = std::uint64_t, class Policy = exact_keys, clock Clock = tsc_clock>
 class basic_keyed_limiter {
