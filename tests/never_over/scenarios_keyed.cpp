@@ -119,6 +119,7 @@ scenarios const of_keyed{[](std::vector<scenario>& all) {
     add<exact_keys>(all, "keyed_limiter");
     all.push_back(make_scenario<inserts<exact_keys>>("keyed_limiter: a new key, two threads", 2, 2));
     all.push_back(make_scenario<takeovers<exact_keys>>("keyed_limiter: keys take over, two threads", 2, 2));
+    all.push_back(make_scenario<inserts<weir::compact_keys>>("keyed_limiter, compact: a new key, two threads", 2, 2));
     add<weir::compact_keys>(all, "keyed_limiter, compact");
 }};
 

@@ -13,6 +13,8 @@ bool keyed_table<Bucket>::read_clock(demand& d, std::size_t quota, time_point no
     d.now = now.time_since_epoch().count();
     d.quota = quota;
     for (;;) {
+        // The first caller's time moves the flows: one read before that is of another clock, for good.
+        if (newest_.load(std::memory_order_acquire) == unset) (void)catch_up(d.now);
         // First the flow, then the bounds: those of a faster rate are stored before it.
         d.flow = flows_[quota].load();
         if (d.now < newest_.load(std::memory_order_acquire) || !catch_up(d.now)) [[likely]]
@@ -161,9 +163,9 @@ auto keyed_table<Bucket>::enter(keyed_id id, demand const& d, answer& a) noexcep
     }
 }
 
-/// In the bucket with fewer keys in debt, an empty slot, or else the one whose debt has ended longest ago; if none has, the
-/// one in either that ends first. An empty one in the other bucket comes before any of those: else keys chase each other
-/// out while the table has room.
+/// In the bucket with fewer keys in debt, an empty slot, or else the one whose debt has ended longest ago; if none has,
+/// the one in either that ends first. An empty one in the other bucket comes before any of those: else keys chase each
+/// other out while the table has room.
 template <class Bucket>
 auto keyed_table<Bucket>::choose(Bucket& first, Bucket& second, demand const& d) const noexcept -> place
 {
@@ -243,7 +245,8 @@ void keyed_table<Bucket>::reconfigure(std::vector<keyed_quota> const& next, time
         auto t = now.time_since_epoch().count();
         if (t >= newest_.load(std::memory_order_relaxed)) advance(t);
         t = std::max(t, mark_);
-        // Readings from before the change stay good for as long as the fastest of the rates then could make a sixteenth.
+        // Readings from before the change stay good for as long as the fastest of the rates then could make a
+        // sixteenth.
         auto const lowest = lowest_.load(std::memory_order_relaxed);
         auto reach = period_;
         for (std::size_t q = 0; q < quotas_; ++q) {
@@ -313,8 +316,8 @@ void keyed_table<Bucket>::advance(std::int64_t now) noexcept
     set_bounds(mark_, period_);
 }
 
-/// Clears the words of the next `count` buckets whose debt had ended at `lowest`: no caller can be so late that he would
-/// still have found it. Then moves the flows on, once in a round.
+/// Clears the words of the next `count` buckets whose debt had ended at `lowest`: no caller can be so late that he
+/// would still have found it. Then moves the flows on, once in a round.
 template <class Bucket>
 void keyed_table<Bucket>::sweep(std::size_t count, std::int64_t lowest) noexcept
 {
