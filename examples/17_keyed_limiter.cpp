@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// A limit for every client: each key has its own token bucket, in a table whose size is fixed at the start. A client who
-// owes nothing takes no room, so nobody has to register, expire or clean up. IPv6 clients are counted by their /64, which
-// is what one of them has to himself.
+// A limit for every client: each key has its own token bucket, in a table whose size is fixed at the start. A client
+// who owes nothing takes no room, so nobody has to register, expire or clean up. IPv6 clients are counted by their /64,
+// which is what one of them has to himself.
 //
 // Expected output:
 //   203.0.113.7 asks 5 times: 3 admitted, 2 refused; come back in 500 ms

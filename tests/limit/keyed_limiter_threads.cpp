@@ -65,8 +65,8 @@ void together(int n, Body body)
 
 TEST_CASE_TEMPLATE("keyed_limiter: no key is admitted too often while slots change hands between threads", Policy, BOTH)
 {
-    // 20000 keys on 4096 slots, out of debt after 60 us, so that slots are taken over all the time. Some callers ask with
-    // a reading that is old by then.
+    // 20000 keys on 4096 slots, out of debt after 60 us, so that slots are taken over all the time. Some callers ask
+    // with a reading that is old by then.
     constexpr std::uint64_t keys = 20'000;
     weir::keyed_quota const quota{weir::per_second(50'000), 3};
     constexpr auto slots = std::is_same_v<Policy, compact_keys> ? 4096 * 0.8 : 4096 * 2.0 / 3;

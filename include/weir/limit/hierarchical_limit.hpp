@@ -73,8 +73,8 @@ public:
         in_reverse([&](auto& t) { t.record(o, now); });
     }
 
-    /// It will not be sent. True when every level has its share back; a level where others were admitted behind may keep
-    /// it (see rate_permit).
+    /// It will not be sent. True when every level has its share back; a level where others were admitted behind may
+    /// keep it (see rate_permit).
     bool cancel() noexcept
     {
         bool all = true;
@@ -151,7 +151,8 @@ private:
 ///
 /// Refuses: with the code and name of the level that stays closed longest; retry_at is the latest of the refusals, as
 ///          far as the levels can tell, and `never` if one of them never will.
-/// Threads: as its levels.   Cost: that of its levels, and a load for each.   Seen in: examples/19_hierarchical_limits.cpp
+/// Threads: as its levels.   Cost: that of its levels, and a load for each.   Seen in:
+/// examples/19_hierarchical_limits.cpp
 template <class... Levels>
 class hierarchical_limit {
     static_assert(sizeof...(Levels) > 0, "hierarchical_limit: at least one level");

@@ -29,9 +29,10 @@ struct exact_keys {
     using bucket = detail::exact_bucket;
 };
 
-/// 10 bytes per key of capacity. A key is known by 24 bits of its hash in one of two cache lines: about one in a million
-/// shares the limiter of another, which refuses more and never admits more. The clock is read in steps of 1/1024 of the
-/// time a permit takes (coarser above 10'000 per second), so a window may see one permit early by that much.
+/// 10 bytes per key of capacity. A key is known by 24 bits of its hash in one of two cache lines: about one in a
+/// million shares the limiter of another, which refuses more and never admits more. The clock is read in steps of
+/// 1/1024 of the time a permit takes (coarser above 10'000 per second), so a window may see one permit early by that
+/// much.
 struct compact_keys {
     using bucket = detail::compact_bucket;
 };
@@ -51,11 +52,11 @@ concept names_quotas = requires { &Policy::quota_of; };
 ///   weir::keyed_limiter<std::string> per_client{{.quotas = {{weir::per_second(10), 20}}, .capacity = 100'000}};
 ///   if (!per_client.try_acquire(api_key)) return too_many_requests;
 ///
-/// Per key, admitted <= rate * t + burst in every window t, with any number of threads, as with token_bucket. A key that
-/// owes nothing equals one that was never seen and takes no room: nothing is registered, nothing expires, nothing has
-/// to be swept. `capacity` counts the keys in debt at once. Beyond it, a key about to be out of debt is forgotten early,
-/// which gives it a full burst again; `forced_evictions()` counts them. Keys may be chosen by an attacker: the hash has a
-/// random seed.
+/// Per key, admitted <= rate * t + burst in every window t, with any number of threads, as with token_bucket. A key
+/// that owes nothing equals one that was never seen and takes no room: nothing is registered, nothing expires, nothing
+/// has to be swept. `capacity` counts the keys in debt at once. Beyond it, a key about to be out of debt is forgotten
+/// early, which gives it a full burst again; `forced_evictions()` counts them. Keys may be chosen by an attacker: the
+/// hash has a random seed.
 ///
 /// Quotas: `of(key, quota)` picks a class of the options for this call; or derive a policy that knows the class by key:
 ///
@@ -69,8 +70,8 @@ concept names_quotas = requires { &Policy::quota_of; };
 /// Throws:  constructor and reconfigure only: std::invalid_argument; constructor: std::bad_alloc.
 /// Threads: everything, from any thread, except moving.
 /// Cost:    one cache miss, sometimes two; one compare-exchange to admit, loads only to refuse. A key not in the table
-///          enters under a lock of a thousandth of it. Never allocates after construction. Pass `now` where you have it:
-///          a clock read between two keys makes the second wait for the first (10M keys: 230 ns against 119).
+///          enters under a lock of a thousandth of it. Never allocates after construction. Pass `now` where you have
+///          it: a clock read between two keys makes the second wait for the first (10M keys: 230 ns against 119).
 /// Seen in: examples/17_keyed_limiter.cpp
 template <class Key = std::uint64_t, class Policy = exact_keys, clock Clock = tsc_clock>
 class basic_keyed_limiter {

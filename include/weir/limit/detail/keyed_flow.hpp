@@ -102,7 +102,8 @@ struct keyed_flow {
         return static_cast<std::uint64_t>(std::min(uint128{ns} * num / den, uint128{INT64_MAX}));
     }
 
-    /// Moves `since` up to `now`, or just before, and changes no reading. Precondition: nobody reads older ones any more.
+    /// Moves `since` up to `now`, or just before, and changes no reading. Precondition: nobody reads older ones any
+    /// more.
     void advance(std::int64_t now) noexcept
     {
         if (now < since) return;

@@ -24,8 +24,8 @@ template <class Key>
 concept plain_key =
     !text_key<Key> && std::is_trivially_copyable_v<Key> && std::has_unique_object_representations_v<Key>;
 
-/// Turns keys into 64-bit numbers that nobody can predict who does not know the seed: keys come from outside, and whoever
-/// could fill one bucket at will could push his own debt out of the table.
+/// Turns keys into 64-bit numbers that nobody can predict who does not know the seed: keys come from outside, and
+/// whoever could fill one bucket at will could push his own debt out of the table.
 ///
 /// Up to 8 bytes are their own identity, so that no two keys are ever taken for one. Of more, and of text, the identity
 /// is SipHash-1-3 (Aumasson and Bernstein, SipHash: a fast short-input PRF, 2012; one and three rounds, as in the hash

@@ -15,9 +15,9 @@
 
 namespace weir::detail {
 
-/// Into how many parts a permit is divided (2^scale), so that a TAT has room for what is asked of it: a sixteenth of its
-/// range holds every burst and four seconds of every rate, and where there is room for it, 32 times as much. Within that,
-/// the parts are as small as it takes to round nothing, and not smaller, for a later change of rates.
+/// Into how many parts a permit is divided (2^scale), so that a TAT has room for what is asked of it: a sixteenth of
+/// its range holds every burst and four seconds of every rate, and where there is room for it, 32 times as much. Within
+/// that, the parts are as small as it takes to round nothing, and not smaller, for a later change of rates.
 template <class Bucket>
 struct keyed_scale {
     static constexpr std::uint64_t room = std::uint64_t{1} << (Bucket::tat_bits - 4);

@@ -30,9 +30,10 @@ namespace weir::detail {
 
 /// The debts of many keys in a flat table of cache lines. A key may be in one of two buckets, its home first.
 ///
-/// A key whose TAT has passed owes nothing and equals one that is not there, so its slot may go to any other key: nothing
-/// is ever swept out to make room. Only when all slots of both buckets are in debt, the one nearest to the end of it goes.
-/// A key enters under the lock of its home bucket, so that it never has two slots; all else is one compare-exchange.
+/// A key whose TAT has passed owes nothing and equals one that is not there, so its slot may go to any other key:
+/// nothing is ever swept out to make room. Only when all slots of both buckets are in debt, the one nearest to the end
+/// of it goes. A key enters under the lock of its home bucket, so that it never has two slots; all else is one
+/// compare-exchange.
 ///
 /// Why never over, also for a caller who was stopped between reading the clock and coming here: per slot, TATs are as
 /// in gcra.hpp. A slot that changes hands leaves behind when its old owner was out of debt (`freed`), and who enters
@@ -107,8 +108,8 @@ public:
     [[nodiscard]] std::size_t take_each(keyed_id const* ids, std::uint8_t const* quotas, std::size_t count, bool* out,
                                         time_point now) noexcept;
 
-    /// Undoes an admission, unless the key was admitted again since or its slot is another's: the word goes back to what
-    /// it was, as if nobody had asked.
+    /// Undoes an admission, unless the key was admitted again since or its slot is another's: the word goes back to
+    /// what it was, as if nobody had asked.
     bool undo(answer const& a) noexcept
     {
         auto after = a.after;
