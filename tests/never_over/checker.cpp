@@ -95,7 +95,8 @@ plan some_plan(row const& r, arguments const& a, std::uint64_t round, std::uint6
     plan p{r.quotas.empty() ? any_of(quotas, g) : any_of(r.quotas, g), any_of(shapes, g)};
     p.threads = static_cast<unsigned>(a.threads != 0 ? a.threads : any_of(thread_counts, g));
     p.threads = std::min(p.threads, r.most_threads);
-    p.decisions = std::max<std::uint64_t>(round, p.threads);
+    // Half of the runs are short: some mistakes can only be made at the first decisions of a limiter.
+    p.decisions = std::max<std::uint64_t>(g.one_in(2) ? round : std::min<std::uint64_t>(round, 2'000), p.threads);
     p.seed = seed;
     p.real_time = g.one_in(8);
     p.uptime = any_of(uptimes, g);
