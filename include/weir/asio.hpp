@@ -13,6 +13,7 @@
 #include <weir/http/classify.hpp>
 #include <weir/http/client.hpp>
 #include <weir/http/client_options.hpp>
+#include <weir/http/deadline_header.hpp>
 #include <weir/http/message.hpp>
 #include <weir/http/pool.hpp>
 #include <weir/http/server.hpp>

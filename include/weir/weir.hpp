@@ -25,8 +25,10 @@
 #include <weir/call/classify.hpp>
 #include <weir/call/deadline.hpp>
 #include <weir/call/dry_run.hpp>
+#include <weir/call/enough_time.hpp>
 #include <weir/call/machine.hpp>
 #include <weir/call/observe.hpp>
+#include <weir/call/operation.hpp>
 #include <weir/call/pipeline.hpp>
 #include <weir/core/admission.hpp>
 #include <weir/core/atomic.hpp>
@@ -66,6 +68,9 @@
 #include <weir/limit/vegas.hpp>
 #include <weir/limit/warm_up.hpp>
 #include <weir/retry/backoff.hpp>
+#include <weir/retry/hedge.hpp>
+#include <weir/retry/latency_quantile.hpp>
+#include <weir/retry/pushback.hpp>
 #include <weir/retry/retry.hpp>
 #include <weir/retry/retry_after.hpp>
 #include <weir/retry/retry_budget.hpp>

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -757,4 +758,112 @@ TEST_CASE("machine: random histories keep every promise")
         REQUIRE(b.balanced());
         REQUIRE(budget.tokens() <= 2.3);
     }
+}
+
+TEST_CASE("machine: a peer that asks for no more tries gets none, and the budget is not touched")
+{
+    weir::retry_budget budget({.initial = 1});
+    recorder seen;
+    auto p = weir::pipeline(weir::observe(seen), weir::retry({.max_attempts = 3, .backoff = steady_backoff}, budget));
+    stepper s(p);
+    s.m.start(s.now);
+    (void)s.next();
+    auto o = outcome::failure();
+    o.retry_after = weir::do_not_retry;
+    CHECK(s.finished(o));
+    CHECK(s.next().what == decltype(s)::verb::done);
+    CHECK(seen.log == "start1 failed suppressed6 end");
+    CHECK(budget.tokens() == 1);
+}
+
+TEST_CASE("machine: the delay may come from the outcome: a time of its own, the backoff's, or none at all")
+{
+    std::vector<unsigned> asked;
+    auto p = weir::pipeline(
+        weir::retry({.max_attempts = 5, .backoff = steady_backoff, .delay_from = [&](outcome const& o, unsigned tries) {
+                         asked.push_back(tries);
+                         return tries == 1   ? std::optional<weir::duration>(o.latency * 2)
+                                : tries == 2 ? std::nullopt
+                                             : std::optional<weir::duration>(-1ms);
+                     }}));
+    stepper s(p);
+    s.m.start(s.now);
+    (void)s.next();
+    s.now += 20ms;
+    (void)s.finished(outcome::failure());
+    CHECK(s.next().until == s.now + 40ms);
+    s.now += 40ms;
+    CHECK(s.next().what == decltype(s)::verb::send);
+    auto wish = outcome::failure();
+    wish.retry_after = 300ms;
+    (void)s.finished(wish);
+    CHECK(s.next().until == s.now + 300ms);
+    s.now += 300ms;
+    CHECK(s.next().what == decltype(s)::verb::send);
+    CHECK(s.finished(outcome::failure()));
+    CHECK(s.next().what == decltype(s)::verb::done);
+    CHECK(asked == std::vector<unsigned>{1, 2, 3});
+}
+
+TEST_CASE("machine: a delay function that throws leaves nothing taken")
+{
+    book b;
+    gate outer{b, "outer"}, inner{b, "inner"};
+    weir::retry_budget budget({.initial = 1});
+    auto p = weir::pipeline(outer,
+                            weir::retry({.delay_from = [](outcome const&, unsigned) -> std::optional<weir::duration> {
+                                            throw std::runtime_error("delay");
+                                        }},
+                                        budget),
+                            inner);
+    {
+        stepper s(p);
+        s.m.start(s.now);
+        (void)s.next();
+        CHECK_THROWS_AS((void)s.finished(outcome::failure()), std::runtime_error);
+    }
+    CHECK(b.balanced());
+    CHECK(budget.tokens() == 1);
+}
+
+TEST_CASE("machine: no try begins after max_elapsed")
+{
+    recorder seen;
+    auto p = weir::pipeline(weir::observe(seen),
+                            weir::retry({.max_attempts = 9, .backoff = steady_backoff, .max_elapsed = 250ms}));
+    stepper s(p);
+    s.m.start(s.now);
+    for (int i = 0; i < 3; ++i) {
+        REQUIRE(s.next().what == decltype(s)::verb::send);
+        CHECK(s.finished(outcome::failure()));
+        s.now += 100ms;
+    }
+    CHECK(s.next().what == decltype(s)::verb::done);
+    CHECK(seen.log == "start1 failed retry1 start2 failed retry2 start3 failed suppressed5 end");
+}
+
+TEST_CASE("machine: a call may bring a deadline of its own; the nearer one holds")
+{
+    auto p = weir::pipeline(weir::deadline(1s), weir::retry());
+    for (auto const& [own, holds] :
+         {std::pair{t0 + 300ms, t0 + 300ms}, std::pair{t0 + 3s, t0 + 1s}, std::pair{weir::never, t0 + 1s}}) {
+        stepper s(p);
+        s.m.start(s.now, own);
+        (void)s.next();
+        CHECK(s.m.attempt_in(0).deadline() == holds);
+    }
+}
+
+TEST_CASE("machine: a success is credited once, whatever the number of attempts")
+{
+    weir::retry_budget budget({.per_success = 0.5, .initial = 0});
+    auto p = weir::pipeline(weir::retry({}, budget));
+    stepper<decltype(p), 2> s(p);
+    s.m.start(s.now);
+    (void)s.next();
+    s.m.launch_another(s.now);
+    (void)s.next();
+    CHECK(s.finished(outcome::success(), 0));
+    CHECK_FALSE(s.finished(outcome::success(), 1));
+    CHECK(budget.tokens() == 0.5);
 }

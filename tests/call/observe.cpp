@@ -34,6 +34,8 @@ std::string text(no_retry why)
         case no_retry::budget: return "budget";
         case no_retry::deadline: return "deadline";
         case no_retry::too_long: return "too_long";
+        case no_retry::elapsed: return "elapsed";
+        case no_retry::pushback: return "pushback";
     }
     return "?";
 }

@@ -6,6 +6,8 @@
 // expect: weir::observe: the hook is a public void refused(weir::rejection const&)
 // expect: weir::observe: the hook is a public void retry_scheduled(unsigned, weir::duration)
 // expect: weir::observe: the hook is a public void retry_suppressed(weir::no_retry)
+// expect: weir::observe: the hook is a public void hedge_started(weir::attempt const&)
+// expect: weir::observe: the hook is a public void hedge_suppressed(weir::no_hedge)
 // expect: weir::observe: the hook is a public void call_ended(weir::call_report const&)
 #include <weir/call/pipeline.hpp>
 
@@ -16,6 +18,8 @@ struct observer {
     void refused(weir::rejection const&) {}
     void retry_scheduled(unsigned, weir::duration) {}
     void retry_suppressed(weir::no_retry) {}
+    void hedge_started(weir::attempt const&) {}
+    void hedge_suppressed(weir::no_hedge) {}
     void call_ended(weir::call_report const&) {}
 #else
     void attempt_started(int) {}
@@ -25,6 +29,8 @@ struct observer {
     void refused(weir::errc) {}
     void retry_scheduled(weir::duration, unsigned) {}
     void retry_suppressed() {}
+    void hedge_started(int) {}
+    void hedge_suppressed(weir::no_retry) {}
 
 private:
     void call_ended(weir::call_report const&) {}

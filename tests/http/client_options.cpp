@@ -47,4 +47,7 @@ TEST_CASE("client_options: texts that go into every request cannot become anothe
 {
     CHECK(names(message({.host_header = "a\r\nb"}), "client_options.host_header"));
     CHECK(names(message({.user_agent = "a\nb"}), "client_options.user_agent"));
+    CHECK(message({.deadline_header = "grpc-timeout"}) == "");
+    CHECK(names(message({.deadline_header = "a: b"}), "client_options.deadline_header"));
+    CHECK(names(message({.deadline_header = "a\r\nb"}), "client_options.deadline_header"));
 }

@@ -35,5 +35,7 @@ TEST_CASE("retry: bad options throw and name the field")
     CHECK_THROWS_WITH_AS(weir::retry({.max_retry_after = -1s}),
                          "weir: retry_options.max_retry_after must be at least 0 ms, and is -1000 ms",
                          std::invalid_argument);
+    CHECK_THROWS_WITH_AS(weir::retry({.max_elapsed = 0s}),
+                         "weir: retry_options.max_elapsed must be above 0 ms, and is 0 ms", std::invalid_argument);
     CHECK_NOTHROW(weir::retry({.max_attempts = 1, .max_retry_after = 0s}));
 }

@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <weir/core/random.hpp>
 #include <weir/retry/retry_budget.hpp>
 
 #include <doctest/doctest.h>
@@ -6,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <barrier>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -15,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+using namespace std::chrono_literals;
 using weir::retry_budget;
 
 namespace {
@@ -146,6 +149,67 @@ TEST_CASE("retry_budget: N threads at one token, one wins")
     }
 }
 
+TEST_CASE("retry_budget: without tokens the floor gives so many a second, and not one more in any span")
+{
+    for (double const rate : {0.5, 1.0, 3.0, 10.0, 1000.0}) {
+        CAPTURE(rate);
+        weir::retry_budget budget({.per_success = 0, .initial = 0, .min_per_second = rate});
+        weir::time_point const t0{1h};
+        std::vector<weir::time_point> given;
+        auto now = t0;
+        weir::random_engine random(3);
+        for (int i = 0; i < 20000; ++i) {
+            now += random() % 200 == 0 ? weir::duration(3s) : weir::duration(random() % 2'000'000);
+            if (budget.try_withdraw(now)) given.push_back(now);
+        }
+        CHECK(given.front() - t0 < 5s);
+        bool over = false;
+        for (std::size_t i = 0; i < given.size(); ++i)
+            for (std::size_t j = i; j < std::min(given.size(), i + 3000); ++j) {
+                auto const seconds = std::chrono::duration<double>(given[j] - given[i]).count();
+                auto const most = std::max(rate * (seconds + 1), rate * seconds + 1);
+                over = over || static_cast<double>(j - i + 1) > most + 1e-6;
+            }
+        CHECK_FALSE(over);
+        auto const seconds = std::chrono::duration<double>(now - t0).count();
+        CHECK(static_cast<double>(given.size()) > std::min(0.2 * rate * seconds, 5000.0));
+    }
+}
+
+TEST_CASE("retry_budget: the floor is drawn on only when the tokens are spent, and off by default")
+{
+    weir::time_point const t0{1h};
+    weir::retry_budget budget({.per_success = 0, .initial = 1, .min_per_second = 1});
+    CHECK(budget.try_withdraw(t0));
+    CHECK(budget.tokens() == 0);
+    CHECK(budget.try_withdraw(t0));
+    CHECK_FALSE(budget.try_withdraw(t0 + 999ms));
+    CHECK(budget.try_withdraw(t0 + 1s));
+    CHECK_FALSE(budget.try_withdraw(t0 + 1s));
+    budget.reconfigure({.per_success = 0, .min_per_second = 0});
+    CHECK_FALSE(budget.try_withdraw(t0 + 1h));
+
+    weir::retry_budget plain({.initial = 0});
+    CHECK_FALSE(plain.try_withdraw(t0));
+    CHECK_FALSE(plain.try_withdraw());
+    weir::retry_budget by_the_clock({.initial = 0, .min_per_second = 0.001});
+    CHECK(by_the_clock.try_withdraw());
+    CHECK_FALSE(by_the_clock.try_withdraw());
+}
+
+TEST_CASE("retry_budget: N threads at one token of the floor, one wins")
+{
+    for (int round = 0; round < 50; ++round) {
+        weir::retry_budget budget({.per_success = 0, .initial = 0, .min_per_second = 1});
+        std::atomic<int> won{0};
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 4; ++i)
+            threads.emplace_back([&] { won += budget.try_withdraw(weir::time_point(1h)) ? 1 : 0; });
+        for (auto& t : threads) t.join();
+        CHECK(won == 1);
+    }
+}
+
 TEST_CASE("retry_budget: reconfigure keeps the tokens, at most the new max")
 {
     retry_budget b({.per_success = 0.1, .initial = 8, .max = 10, .name = "orders"});
@@ -179,6 +243,9 @@ TEST_CASE("retry_budget: bad options throw and name the field")
     CHECK_THROWS_AS(retry_budget({.initial = 0, .max = 0.5}), std::invalid_argument);
     CHECK_THROWS_AS(retry_budget({.max = 2e9}), std::invalid_argument);
     CHECK_THROWS_AS(retry_budget({.max = nan}), std::invalid_argument);
+    CHECK_THROWS_AS(retry_budget({.min_per_second = -1}), std::invalid_argument);
+    CHECK_THROWS_AS(retry_budget({.min_per_second = 2e6}), std::invalid_argument);
+    CHECK_THROWS_AS(retry_budget({.min_per_second = nan}), std::invalid_argument);
     retry_budget b;
     CHECK_THROWS_AS(b.reconfigure({.per_success = 2}), std::invalid_argument);
     CHECK(b.tokens() == 1);

@@ -4,6 +4,7 @@
 #include <weir/async/detail/attempt_result.hpp>
 #include <weir/async/detail/completion.hpp>
 #include <weir/async/timer_queue.hpp>
+#include <weir/call/operation.hpp>
 #include <weir/call/pipeline.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
@@ -14,6 +15,7 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -24,10 +26,13 @@ namespace weir {
 /// Runs `op` through `guarded` and completes with its result, the last real error, or the refusal.
 ///
 ///   order o = co_await guarded.async_call(
-///       [&](weir::attempt const& a) { return client.async_get(a, "/orders/42", asio::deferred); }, asio::use_awaitable);
+///       [&](weir::attempt const& a) { return client.async_get(a, "/orders/42", asio::deferred); },
+///       asio::use_awaitable);
 ///
 /// `op` is called once per attempt, on the call's executor, with `attempt const&` (valid until that attempt has ended).
-/// It returns a deferred Asio operation `void(error_code, T...)`, or an `asio::awaitable<T>`.
+/// It returns a deferred Asio operation `void(error_code, T...)`, or an `asio::awaitable<T>`. Where the pipeline has a
+/// `hedge`, say whether copies of it may run side by side: `weir::hedgeable(op)` or `weir::not_hedgeable(op)`. A
+/// deadline of this call alone: `weir::until(deadline, op)`.
 ///
 /// Signature:    void(boost::system::error_code, T...) for a deferred operation (what `op` itself throws becomes its
 ///               code, or errc::operation_threw); void(std::exception_ptr, T) for an awaitable, whose own exceptions
@@ -51,10 +56,16 @@ auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op,
 
 namespace detail {
 
+/// How many attempts of a call may be in flight at once.
+template <class Pipeline, class Op>
+inline constexpr std::size_t most_in_flight =
+    is_hedged<typename Pipeline::stages> && hedging_of<Op> == hedging::allowed ? 1 + hedge::most_extra : 1;
+
 template <class Pipeline, class Op, class Handler, class Executor>
 class async_call_op final : public timer_queue::node,
                             public std::enable_shared_from_this<async_call_op<Pipeline, Op, Handler, Executor>> {
-    using machine_type = machine<Pipeline>;
+    static constexpr std::size_t in_flight = most_in_flight<Pipeline, Op>;
+    using machine_type = machine<Pipeline, in_flight>;
     using verb = typename machine_type::verb;
     using verdict = typename machine_type::verdict;
     using result = attempt_result<Op>;
@@ -84,7 +95,8 @@ public:
                 if (auto alive = weak.lock()) cancel(std::move(alive), type);
             });
         auto& op = *self;
-        run(std::move(self), context::initiating, [&op](time_point now) { op.machine_.start(now); });
+        run(std::move(self), context::initiating,
+            [&op](time_point now) { op.machine_.start(now, deadline_of(op.op_)); });
     }
 
 private:
@@ -103,7 +115,7 @@ private:
 
         [[nodiscard]] executor_type get_executor() const noexcept { return self->executor_; }
         [[nodiscard]] allocator_type get_allocator() const noexcept { return self->allocator_; }
-        [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return self->stop_.slot(); }
+        [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return self->stop_[slot].slot(); }
 
         template <class... Args>
         void operator()(Args&&... args)
@@ -133,10 +145,11 @@ private:
         } catch (...) {
             // A gate or a classifier threw. Tokens are settled; the caller learns what happened.
             op.machine_.abandon();
-            op.stop_.emit(asio::cancellation_type::terminal);
             op.failed_ = std::current_exception();
             op.done_ = true;
+            for (auto& stop : op.stop_) stop.emit(asio::cancellation_type::terminal);
         }
+        op.stop_type_ = asio::cancellation_type::terminal;
         op.running_ = false;
         if (op.done_) end(std::move(self), from);
     }
@@ -147,7 +160,7 @@ private:
         auto const step = machine_.next(now, thread_random());
         switch (step.what) {
             case verb::send: send(self, step.slot); return true;
-            case verb::cancel: stop_.emit(std::exchange(stop_type_, asio::cancellation_type::terminal)); return true;
+            case verb::cancel: stop_[step.slot].emit(stop_type_); return true;
             case verb::wait: wait(self, step.until); return false;
             case verb::done: done_ = true; return false;
         }
@@ -262,8 +275,8 @@ private:
     allocator_type const allocator_;
     completion_work<Handler, Executor> work_;
     timer_queue& queue_;
-    asio::cancellation_signal stop_;
-    asio::cancellation_type stop_type_ = asio::cancellation_type::terminal;
+    std::array<asio::cancellation_signal, in_flight> stop_;
+    asio::cancellation_type stop_type_ = asio::cancellation_type::terminal;  // the caller's, while it is obeyed
     std::optional<values> kept_;
     std::exception_ptr failed_;
     pointer waiting_;
@@ -278,9 +291,13 @@ private:
 template <class Executor, class... Stages, class Op, class Token>
 auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op, Token&& token)
 {
-    using op_type = std::decay_t<Op>;
-    static_assert(std::invocable<op_type&, attempt const&>,
-                  "weir::async_call: the operation takes a weir::attempt const&");
+    using stages = typename pipeline<Stages...>::stages;
+    using given_type = std::decay_t<Op>;
+    static_assert(detail::check_operation<stages, given_type>());
+    static_assert(!detail::is_hedged<stages> || detail::hedging_of<given_type> != detail::hedging::unsaid,
+                  "weir::async_call: this pipeline hedges, so say whether several copies of this operation may run at "
+                  "once: weir::hedgeable(op), or weir::not_hedgeable(op)");
+    using op_type = detail::kept_operation<given_type>;
     return asio::async_initiate<Token, typename detail::attempt_result<op_type>::signature>(
         [executor, &guarded](auto handler, op_type o) {
             auto const runs_on = detail::operation_executor(executor, handler);
@@ -290,7 +307,7 @@ auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op,
             call_op::start(
                 std::allocate_shared<call_op>(allocator, guarded, std::move(o), std::move(handler), runs_on));
         },
-        token, std::forward<Op>(op));
+        token, op_type{std::forward<Op>(op)});
 }
 
 template <class... Stages>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/call/machine.hpp>
+#include <weir/call/operation.hpp>
 #include <weir/call/pipeline.hpp>
 #include <weir/core/result.hpp>
 
@@ -88,10 +89,13 @@ template <class... Stages>
 template <class Op, clock Clock>
 auto pipeline<Stages...>::call(Op&& op, Clock const& clock)
 {
-    static_assert(std::invocable<Op&, attempt const&>,
-                  "weir::pipeline::call: the operation takes a weir::attempt const&");
+    static_assert(detail::check_operation<stages, Op>());
+    static_assert(!detail::is_hedged<stages>,
+                  "weir::pipeline::call: a blocking call cannot have two copies of an operation in flight; hedge with "
+                  "async_call (weir/async/async_call.hpp), or leave hedge out of this pipeline");
+    detail::kept_operation<Op&&> body{std::forward<Op>(op)};
     using result_type =
-        typename detail::call_result<std::remove_cvref_t<std::invoke_result_t<Op&, attempt const&>>>::type;
+        typename detail::call_result<std::remove_cvref_t<std::invoke_result_t<decltype((body)), attempt const&>>>::type;
     using machine_type = machine<pipeline>;
     using verb = typename machine_type::verb;
     using verdict = typename machine_type::verdict;
@@ -100,7 +104,7 @@ auto pipeline<Stages...>::call(Op&& op, Clock const& clock)
     detail::answer<result_type> kept;
     machine_type m(*this);
     auto now = clock.now();
-    m.start(now);
+    m.start(now, detail::deadline_of(body));
     for (;;) {
         auto const step = m.next(now, random);
         if (step.what == verb::done) break;
@@ -114,7 +118,7 @@ auto pipeline<Stages...>::call(Op&& op, Clock const& clock)
             now = clock.now();
         } else if (step.what == verb::send) {
             detail::answer<result_type> latest;
-            auto const o = detail::run_attempt(*this, op, m.attempt_in(step.slot), latest);
+            auto const o = detail::run_attempt(*this, body, m.attempt_in(step.slot), latest);
             now = clock.now();
             if (m.finished(step.slot, o, now, random)) kept = std::move(latest);
         }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/call/detail/held_tokens.hpp>
+#include <weir/call/detail/retry_plan.hpp>
 #include <weir/call/detail/stages.hpp>
 #include <weir/core/attempt.hpp>
 #include <weir/core/random.hpp>
@@ -9,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 namespace weir {
@@ -26,7 +29,10 @@ namespace weir {
 ///
 /// Blocking `call` and `async_call` are such loops; tests step it by hand. Up to `InFlight` attempts may be in flight,
 /// each in a slot; the first success wins and the others are cancelled. `done` comes only when every slot has ended, so
-/// nothing of the call is left behind.
+/// nothing of the call is left behind. A pipeline's `hedge` needs more than one slot; with one it is passed over.
+///
+/// A try is an attempt with its hedges. It has failed when all of them have, the first attempt's outcome is its
+/// outcome, and only then the retry rule is asked.
 ///
 /// Threads: one at a time.   Throws: what a gate's `admit` throws; tokens taken before are given back.
 /// Cost:    no allocation; the gates' own.
@@ -55,8 +61,8 @@ public:
     machine& operator=(machine const&) = delete;
     ~machine() { abandon(); }
 
-    /// Asks the gates left of retry. Once, first.
-    void start(time_point now);
+    /// Asks the gates left of retry. Once, first. `limit` is a deadline of this call's own.
+    void start(time_point now, time_point limit = never);
 
     [[nodiscard]] step next(time_point now, random_engine& random);
 
@@ -67,7 +73,8 @@ public:
     /// The caller gives up: no attempt starts any more, those in flight are cancelled.
     void cancel() noexcept;
 
-    /// Sends one more attempt at `at`, beside what is in flight: what a hedge asks for.
+    /// Sends one more attempt at `at`, beside what is in flight, at nobody's expense: for drivers with a rule of their
+    /// own.
     void launch_another(time_point at) noexcept { launch_at_ = std::min(launch_at_, at); }
 
     [[nodiscard]] attempt const& attempt_in(std::size_t index) const noexcept { return slots_[index].what; }
@@ -84,9 +91,12 @@ private:
 
     static constexpr auto roles_ = tokens::roles;
     static constexpr std::size_t retry_ = detail::find(roles_, detail::role::retry);
+    static constexpr std::size_t hedge_ = detail::find(roles_, detail::role::hedge);
     static constexpr bool has_retry_ = retry_ != detail::nowhere;
-    // Without a retry rule there is one attempt, and every gate belongs to it.
-    static constexpr std::size_t first_per_attempt_ = has_retry_ ? retry_ : 0;
+    static constexpr bool has_hedge_ = hedge_ != detail::nowhere;
+    static constexpr bool hedges_ = has_hedge_ && InFlight > 1;
+    // Without a retry or hedge rule there is one attempt, and every gate belongs to it.
+    static constexpr std::size_t first_per_attempt_ = has_retry_ ? retry_ : has_hedge_ ? hedge_ : 0;
 
     enum class phase : std::uint8_t {
         idle,
@@ -99,6 +109,8 @@ private:
     struct slot {
         phase state = phase::idle;
         reason why = reason::none;
+        bool extra = false;  // a hedge
+        bool owes = false;   // a hedge that was paid for and not sent
         attempt what;
         time_point sent_at{};
         time_point hold_until{};
@@ -114,29 +126,44 @@ private:
     /// The gates left of retry, and those right of it.
     bool admit_call(time_point now, time_point& start_at)
     {
-        return per_call_.template admit<0, first_per_attempt_>(pipeline_, now, nullptr, nullptr, start_at, refusal_);
+        return per_call_.template admit<0, first_per_attempt_>(pipeline_, now, nullptr, detail::avoid_last{}, start_at,
+                                                               refusal_);
     }
     void settle_call(outcome const* o, time_point now) noexcept
     {
         per_call_.template settle<0, first_per_attempt_>(o, now);
     }
-    bool admit_attempt(slot& s, time_point now, random_engine& random, time_point& start_at)
+    template <class Avoid>
+    bool admit_attempt(slot& s, time_point now, random_engine& random, Avoid const& avoid, time_point& start_at,
+                       rejection& refusal)
     {
-        return s.held.template admit<first_per_attempt_, Pipeline::size>(pipeline_, now, &random, avoid_, start_at,
-                                                                         refusal_);
+        return s.held.template admit<first_per_attempt_, Pipeline::size>(pipeline_, now, &random, avoid, start_at,
+                                                                         refusal);
     }
     static void settle_attempt(slot& s, outcome const* o, time_point now) noexcept
     {
         s.held.template settle<first_per_attempt_, Pipeline::size>(o, now);
     }
 
+    [[nodiscard]] bool in_flight() const noexcept
+    {
+        return InFlight > 1 &&
+               std::any_of(slots_.begin(), slots_.end(), [](auto& s) { return s.state != phase::idle; });
+    }
+
     [[nodiscard]] time_point attempt_limit(time_point now) noexcept;
+    [[nodiscard]] bool time_for_an_attempt(time_point start, time_point now, rejection& refusal) noexcept;
     void begin(slot& s, time_point now, random_engine& random);
     void send(slot& s, time_point now);
     void on_refused(time_point now, random_engine& random);
     void try_again(outcome const& o, bool was_sent, time_point now, random_engine& random);
     void drop_retry() noexcept;
-    void refuse(errc code, time_point retry_at, std::string_view who) noexcept { refusal_ = {code, retry_at, who}; }
+    void stop(time_point now) noexcept;
+    void give_back(slot& s, time_point now) noexcept;
+    void credit() noexcept;
+    void plan_hedge(time_point now) noexcept;
+    void begin_hedge(time_point now, random_engine& random);
+    void learn(bool extra, reason why, outcome const& o, time_point now) noexcept;
     void finish(time_point now) noexcept;
 
     [[nodiscard]] retry const* rule() noexcept
@@ -146,6 +173,8 @@ private:
         else
             return nullptr;
     }
+
+    [[nodiscard]] auto& hedging() noexcept { return pipeline_.template stage<hedge_>(); }
 
     template <class F>
     void observers(F&& f) noexcept
@@ -161,12 +190,16 @@ private:
     time_point started_{};
     time_point call_deadline_ = never;
     time_point launch_at_ = never;  // when the next attempt is due
+    time_point hedge_at_ = never;   // when the next hedge is
     duration previous_delay_{};
     endpoint const* avoid_ = nullptr;  // where the last attempt went; its lease, in its slot, keeps it alive
     outcome last_ = outcome::ignored();
     rejection refusal_;
     unsigned tries_ = 0;  // attempts begun, refused ones included
     unsigned sent_ = 0;
+    unsigned extras_ = 0;  // hedges sent
+    bool hedge_won_ = false;
+    std::optional<duration> wish_;  // what peers asked of failed hedges of this try
     verdict verdict_ = verdict::none;
     errc code_{};
     bool paid_ = false;      // the budget was charged for an attempt not yet sent
@@ -175,14 +208,15 @@ private:
     bool running_ = false;
 };
 
-// Bodies
+// Bodies; what follows the first attempt is in call/detail/machine_more.hpp.
 
 template <class Pipeline, std::size_t InFlight>
-void machine<Pipeline, InFlight>::start(time_point now)
+void machine<Pipeline, InFlight>::start(time_point now, time_point limit)
 {
     assert(!running_ && tries_ == 0);
     running_ = true;
     started_ = now;
+    call_deadline_ = limit;
     detail::each_stage<Pipeline>([&](auto i) {
         if constexpr (roles_[i] == detail::role::deadline)
             call_deadline_ = std::min(call_deadline_, later(now, pipeline_.template stage<i>().span()));
@@ -220,6 +254,12 @@ auto machine<Pipeline, InFlight>::next(time_point now, random_engine& random) ->
             begin(*free, now, random);  // may set launch_at_ again
             continue;
         }
+        if constexpr (hedges_) {
+            if (hedge_at_ <= now) {
+                begin_hedge(now, random);
+                continue;
+            }
+        }
         auto const ripe = std::find_if(slots_.begin(), slots_.end(),
                                        [now](auto& s) { return s.state == phase::held && s.hold_until <= now; });
         if (ripe == slots_.end()) break;
@@ -227,7 +267,7 @@ auto machine<Pipeline, InFlight>::next(time_point now, random_engine& random) ->
         return {verb::send, static_cast<std::size_t>(ripe - slots_.begin())};
     }
 
-    auto until = launch_at_;
+    auto until = std::min(launch_at_, hedge_at_);
     bool idle = launch_at_ == never;
     for (auto& s : slots_) {
         idle = idle && s.state == phase::idle;
@@ -244,7 +284,8 @@ bool machine<Pipeline, InFlight>::finished(std::size_t index, outcome o, time_po
 {
     auto& s = slots_[index];
     assert(s.state == phase::sent || s.state == phase::stopping);
-    auto const why = s.why;
+    auto const why = std::exchange(s.why, reason::none);
+    bool const extra = hedges_ && std::exchange(s.extra, false);
     o.latency = between(s.sent_at, now);
     // A result that came before the cancel took effect wins. Otherwise a timeout is the peer's failure, whatever the
     // operation called it, and an attempt that we or the caller gave up says nothing of the peer.
@@ -252,39 +293,46 @@ bool machine<Pipeline, InFlight>::finished(std::size_t index, outcome o, time_po
     if (!o.ok() && (why == reason::superseded || cancelled_)) o = outcome::ignored(o.latency);
     settle_attempt(s, &o, now);
     s.state = phase::idle;
-    s.why = reason::none;
     observers([&](auto& obs) { obs.attempt_ended(s.what, o); });
-    if (auto const* r = rule(); r && r->budget() && o.ok()) r->budget()->deposit();
+    learn(extra, why, o, now);
 
     if (verdict_ == verdict::answered && last_.ok()) return false;  // another slot had won
     if (!o.ok() && stopping_) return false;
-    last_ = o;
-    if (!o.ok() && why != reason::none) {
-        verdict_ = verdict::timed_out;
-        code_ = why == reason::deadline ? errc::deadline_exceeded : errc::attempt_timed_out;
-    } else {
+    if (o.ok()) {
+        last_ = o;
         verdict_ = verdict::answered;
+        hedge_won_ = extra;
+        credit();
+        stop(now);
+        return true;
     }
-    if (o.failed()) {
-        try_again(o, true, now, random);
+    if (o.retry_after) hedge_at_ = never;  // the peer wants fewer requests
+    if (extra) {
+        wish_ = detail::longer_wish(wish_, o.retry_after);  // its failure is not the call's word; this still counts
     } else {
-        stopping_ = true;
-        drop_retry();
+        last_ = o;
+        verdict_ = verdict::answered;
+        if (why != reason::none) {
+            verdict_ = verdict::timed_out;
+            code_ = why == reason::deadline ? errc::deadline_exceeded : errc::attempt_timed_out;
+        }
     }
-    return verdict_ == verdict::answered;
+    if (!in_flight()) {
+        hedge_at_ = never;
+        if (last_.failed())
+            try_again(last_, true, now, random);
+        else
+            stop(now);
+    }
+    return !extra && verdict_ == verdict::answered;
 }
 
 template <class Pipeline, std::size_t InFlight>
 void machine<Pipeline, InFlight>::cancel() noexcept
 {
     if (stopping_ || verdict_ == verdict::refused) return;
-    stopping_ = cancelled_ = true;
-    drop_retry();
-    for (auto& s : slots_) {
-        if (s.state != phase::held) continue;
-        settle_attempt(s, nullptr, {});
-        s.state = phase::idle;
-    }
+    cancelled_ = true;
+    stop({});
     verdict_ = verdict::cancelled;
 }
 
@@ -295,7 +343,10 @@ void machine<Pipeline, InFlight>::abandon() noexcept
     auto const unknown = outcome::ignored();
     for (auto& s : slots_) {
         auto const was_sent = s.state == phase::sent || s.state == phase::stopping;
-        settle_attempt(s, was_sent ? &unknown : nullptr, started_);
+        if (was_sent)
+            settle_attempt(s, &unknown, started_);
+        else
+            give_back(s, started_);
         s.state = phase::idle;
     }
     drop_retry();
@@ -315,21 +366,34 @@ time_point machine<Pipeline, InFlight>::attempt_limit(time_point now) noexcept
 }
 
 template <class Pipeline, std::size_t InFlight>
+bool machine<Pipeline, InFlight>::time_for_an_attempt(time_point start, [[maybe_unused]] time_point now,
+                                                      rejection& refusal) noexcept
+{
+    if (start >= call_deadline_) {
+        refusal = {errc::no_time_left, now, "deadline"};
+        return false;
+    }
+    bool enough = true;
+    detail::each_stage<Pipeline>([&](auto i) {
+        if constexpr (roles_[i] == detail::role::enough_time) {
+            auto& stage = pipeline_.template stage<i>();
+            if (!enough || stage.enough(start, call_deadline_, now)) return;
+            refusal = {errc::no_time_left, now, stage.name()};
+            enough = false;
+        }
+    });
+    return enough;
+}
+
+template <class Pipeline, std::size_t InFlight>
 void machine<Pipeline, InFlight>::begin(slot& s, time_point now, random_engine& random)
 {
     ++tries_;
     auto start_at = now;
     [[maybe_unused]] auto const before = s.held.take_lease();  // keeps avoid_ valid while we pick
-    bool admitted = false;
-    if (now >= call_deadline_)
-        refuse(errc::no_time_left, now, "deadline");
-    else if (admit_attempt(s, now, random, start_at)) {
-        if (start_at < call_deadline_)
-            admitted = true;
-        else
-            refuse(errc::no_time_left, now, "deadline");
-    }
-    if (admitted) {
+    if (time_for_an_attempt(now, now, refusal_) &&
+        admit_attempt(s, now, random, detail::avoid_last{avoid_}, start_at, refusal_) &&
+        time_for_an_attempt(start_at, now, refusal_)) {
         s.state = phase::held;
         s.hold_until = start_at;
         return;
@@ -343,71 +407,22 @@ template <class Pipeline, std::size_t InFlight>
 void machine<Pipeline, InFlight>::send(slot& s, time_point now)
 {
     avoid_ = s.held.target();
-    paid_ = false;
+    if (!hedges_ || !s.extra) paid_ = false;
+    s.owes = false;
     s.state = phase::sent;
     s.sent_at = now;
     s.what = attempt(++sent_, attempt_limit(now), avoid_);
+    if (hedges_ && s.extra) {
+        ++extras_;
+        observers([&](auto& o) { o.hedge_started(s.what); });
+    }
+    plan_hedge(now);
     observers([&](auto& o) { o.attempt_started(s.what); });
 }
 
 // An own refusal is no failure of the peer. It is asked again if it will be over within the pause that this try would
 // have had anyway; a circuit open for longer fails fast. The caller then gets the last real error, and the refusal only
 // if there is none.
-template <class Pipeline, std::size_t InFlight>
-void machine<Pipeline, InFlight>::on_refused(time_point now, random_engine& random)
-{
-    observers([&](auto& o) { o.refused(refusal_); });
-    if (verdict_ == verdict::none) verdict_ = verdict::refused;
-    if (refusal_.code == errc::no_time_left || !refusal_.possible_later()) {
-        drop_retry();
-        return;
-    }
-    auto o = outcome::failure();
-    o.retry_after = between(now, std::max(now, refusal_.retry_at));
-    try_again(o, false, now, random);
-}
-
-template <class Pipeline, std::size_t InFlight>
-void machine<Pipeline, InFlight>::try_again([[maybe_unused]] outcome const& o, [[maybe_unused]] bool was_sent,
-                                            [[maybe_unused]] time_point now, [[maybe_unused]] random_engine& random)
-{
-    if constexpr (has_retry_) {
-        auto const& rule = pipeline_.template stage<retry_>();
-        auto const& options = rule.get_options();
-        auto const give_up = [&](no_retry why) {
-            observers([&](auto& obs) { obs.retry_suppressed(why); });
-            drop_retry();
-        };
-        if (!o.transient) return give_up(no_retry::permanent);
-        if (tries_ >= options.max_attempts) return give_up(no_retry::attempts);
-        auto delay = options.backoff.delay(tries_, previous_delay_, random);
-        previous_delay_ = delay;
-        if (o.retry_after) {
-            auto const longest = was_sent ? options.max_retry_after : options.backoff.ceiling(tries_);
-            if (*o.retry_after > longest) return give_up(no_retry::too_long);
-            delay = std::max(delay, *o.retry_after);
-        }
-        auto const at = later(now, delay);
-        if (at >= call_deadline_) return give_up(no_retry::deadline);
-        // Charged before the wait, so that those who sleep count. A try that was refused has not been sent: what was
-        // charged for it is still there, and a first one owes nothing.
-        if (was_sent && rule.budget()) {
-            if (!rule.budget()->try_withdraw()) return give_up(no_retry::budget);
-            paid_ = true;
-        }
-        launch_at_ = at;
-        observers([&](auto& obs) { obs.retry_scheduled(sent_, delay); });
-    }
-}
-
-template <class Pipeline, std::size_t InFlight>
-void machine<Pipeline, InFlight>::drop_retry() noexcept
-{
-    launch_at_ = never;
-    if (!std::exchange(paid_, false)) return;
-    if (auto const* r = rule()) r->budget()->refund();
-}
-
 template <class Pipeline, std::size_t InFlight>
 void machine<Pipeline, InFlight>::finish(time_point now) noexcept
 {
@@ -422,8 +437,12 @@ void machine<Pipeline, InFlight>::finish(time_point now) noexcept
                       .last = last_,
                       .refused = verdict_ == verdict::refused,
                       .cancelled = verdict_ == verdict::cancelled,
-                      .elapsed = elapsed});
+                      .elapsed = elapsed,
+                      .hedges = extras_,
+                      .hedge_won = hedge_won_});
     });
 }
 
 }  // namespace weir
+
+#include <weir/call/detail/machine_more.hpp>

@@ -19,6 +19,14 @@ enum class no_retry : std::uint8_t {
     budget,     ///< the retry budget is spent
     deadline,   ///< the deadline leaves no room for the wait
     too_long,   ///< the peer asked for a longer wait than retry_options::max_retry_after
+    elapsed,    ///< it would begin later than retry_options::max_elapsed
+    pushback,   ///< the peer asked for no more tries, or retry_options::delay_from said so
+};
+
+/// Why a hedge that was due was not sent.
+enum class no_hedge : std::uint8_t {
+    budget,   ///< the retry budget is spent
+    refused,  ///< by a gate
 };
 
 /// How a call ended.
@@ -28,6 +36,8 @@ struct call_report {
     bool refused = false;    ///< by one of weir's own gates, nothing having been answered
     bool cancelled = false;  ///< by the caller
     duration elapsed{};      ///< from the start of the call, waits included
+    unsigned hedges = 0;     ///< of the attempts, those sent beside another
+    bool hedge_won = false;  ///< the answer is a hedge's
 };
 
 namespace detail {
@@ -38,6 +48,8 @@ struct every_hook {
     void refused() {}
     void retry_scheduled() {}
     void retry_suppressed() {}
+    void hedge_started() {}
+    void hedge_suppressed() {}
     void call_ended() {}
 };
 
@@ -58,6 +70,8 @@ struct without_hooks<Observer> : every_hook {};
 ///   void refused(weir::rejection const&);                             // by any gate
 ///   void retry_scheduled(unsigned attempts_so_far, weir::duration wait);
 ///   void retry_suppressed(weir::no_retry);
+///   void hedge_started(weir::attempt const&);                         // then attempt_started of the same
+///   void hedge_suppressed(weir::no_hedge);
 ///   void call_ended(weir::call_report const&);
 ///
 /// A hook with the right name and another signature, or a private one, does not compile. An lvalue is shared by
@@ -67,13 +81,22 @@ struct without_hooks<Observer> : every_hook {};
 template <class Observer>
 class observe {
 public:
-    explicit observe(Observer&& o) : observer_(std::forward<Observer>(o)) {}
+    explicit observe(Observer&& o) : observer_(std::forward<Observer>(o))
+    {
+        // Only a pipeline with a hedge calls these two, and a wrong signature must not compile in any.
+        [[maybe_unused]] auto const never_called = [this] {
+            hedge_started(attempt());
+            hedge_suppressed({});
+        };
+    }
 
     void attempt_started(attempt const& a) noexcept;
     void attempt_ended(attempt const& a, outcome const& o) noexcept;
     void refused(rejection const& r) noexcept;
     void retry_scheduled(unsigned attempts_so_far, duration wait) noexcept;
     void retry_suppressed(no_retry why) noexcept;
+    void hedge_started(attempt const& a) noexcept;
+    void hedge_suppressed(no_hedge why) noexcept;
     void call_ended(call_report const& report) noexcept;
 
 private:
@@ -152,6 +175,30 @@ void observe<Observer>::retry_suppressed(no_retry why) noexcept
         static_assert(
             !requires { &O::retry_suppressed; } && requires { &detail::without_hooks<O>::retry_suppressed; },
             "weir::observe: the hook is a public void retry_suppressed(weir::no_retry)");
+}
+
+template <class Observer>
+void observe<Observer>::hedge_started(attempt const& a) noexcept
+{
+    using O = std::remove_cvref_t<Observer>;
+    if constexpr (requires { observer_.hedge_started(a); })
+        harmless([&] { observer_.hedge_started(a); });
+    else
+        static_assert(
+            !requires { &O::hedge_started; } && requires { &detail::without_hooks<O>::hedge_started; },
+            "weir::observe: the hook is a public void hedge_started(weir::attempt const&)");
+}
+
+template <class Observer>
+void observe<Observer>::hedge_suppressed(no_hedge why) noexcept
+{
+    using O = std::remove_cvref_t<Observer>;
+    if constexpr (requires { observer_.hedge_suppressed(why); })
+        harmless([&] { observer_.hedge_suppressed(why); });
+    else
+        static_assert(
+            !requires { &O::hedge_suppressed; } && requires { &detail::without_hooks<O>::hedge_suppressed; },
+            "weir::observe: the hook is a public void hedge_suppressed(weir::no_hedge)");
 }
 
 template <class Observer>

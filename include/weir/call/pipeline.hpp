@@ -20,8 +20,9 @@ namespace weir {
 ///       weir::attempt_timeout(300ms));
 ///
 /// Lvalues are shared by reference and must outlive the pipeline; rvalues move in. A stage is a gate or a balancer
-/// (core/gate.hpp), `deadline`, `retry`, `attempt_timeout`, `classify`, `observe`, or `unchecked_order`. An order that
-/// cannot mean what it says does not compile, and the message says what to write instead.
+/// (core/gate.hpp), `deadline`, `retry`, `hedge`, `attempt_timeout`, `enough_time`, `classify`, `observe`, or
+/// `unchecked_order`. An order that cannot mean what it says does not compile, and the message says what to write
+/// instead. What a single call has to say of itself, its operation says: `until`, `hedgeable` (call/operation.hpp).
 ///
 /// Every token that a gate gave is settled exactly once, in reverse order, with how the attempt (or the call) ended; a
 /// call refused or cancelled before it was sent gives its tokens back.
@@ -48,7 +49,8 @@ public:
 
     /// Runs `op(attempt const&)` on this thread. `op` returns a value, a result<T>, an error code or nothing, or
     /// throws. Returns result<T>: the value, the last real error, or the refusal. What the last attempt threw is thrown
-    /// on. `clock` tells the time and waits out pauses. Defined in call/call.hpp.
+    /// on. `clock` tells the time and waits out pauses. No pipeline with a hedge: that needs async_call. Defined in
+    /// call/call.hpp.
     template <class Op, clock Clock = tsc_clock>
     auto call(Op&& op, Clock const& clock = {});
 

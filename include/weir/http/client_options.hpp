@@ -29,6 +29,9 @@ struct client_options {
     std::uint32_t max_header_bytes = 8 * 1024;       ///< of an answer's header, and of its status line; 1 KiB to 1 MiB
     std::string host_header = {};                    ///< sent as Host; empty: the endpoint's host and port
     std::string user_agent = "weir";                 ///< empty: none is sent
+    /// Tells the peer how much time is left of the call's deadline, in a header of this name ("grpc-timeout"; see
+    /// deadline_header.hpp), in place of what the request has there. Empty: it is not told.
+    std::string deadline_header = {};
 
     /// Throws std::invalid_argument naming the first field that is out of range.
     void check() const
@@ -44,6 +47,8 @@ struct client_options {
             throw std::invalid_argument("weir: client_options.host_header must be without control characters");
         if (!valid_field_value(user_agent))
             throw std::invalid_argument("weir: client_options.user_agent must be without control characters");
+        if (!deadline_header.empty() && !valid_token(deadline_header))
+            throw std::invalid_argument("weir: client_options.deadline_header must be the name of a header");
     }
 };
 

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <weir/core/bad_option.hpp>
+#include <weir/core/outcome.hpp>
 #include <weir/core/time.hpp>
 #include <weir/retry/backoff.hpp>
+#include <weir/retry/pushback.hpp>
 #include <weir/retry/retry_budget.hpp>
 
 #include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -19,6 +23,11 @@ struct retry_options {
     /// How long a peer may ask us to wait (Retry-After). Asked for more, the call ends with the peer's error: it never
     /// retries earlier than it was asked to. Zero: any such wish ends the call.
     duration max_retry_after = std::chrono::seconds(60);
+    /// No try begins later than this after the call began. Above zero; max(): no limit but the call's deadline.
+    duration max_elapsed = duration::max();
+    /// A delay of your own in place of the backoff's, from how try number `tries` ended: none: the backoff's; negative:
+    /// no more tries. The peer's own wish is waited for all the same.
+    std::function<std::optional<duration>(outcome const& o, unsigned tries)> delay_from = {};
     std::string name = "retry";
 };
 
@@ -27,10 +36,13 @@ struct retry_options {
 ///
 ///   weir::retry({.max_attempts = 3, .backoff = weir::exponential(50ms, 2s)}, budget)
 ///
-/// Only an outcome that is a transient failure is retried. The wait is the longer of the backoff and of what the peer
-/// asked for. A budget is paid before the wait and repaid when the retry is not sent; when it is spent, or the deadline
-/// leaves no room, the caller gets the last real error.
-/// Throws:  construction, std::invalid_argument naming the field.
+/// Only an outcome that is a transient failure is retried; which results and errors are, the pipeline's `classify`
+/// says. The wait is the longer of the backoff and of what the peer asked for; a peer that asks for no more tries
+/// (`do_not_retry`) gets none. A budget is paid before the wait and repaid when the retry is not sent; when it is
+/// spent, or the deadline leaves no room, the caller gets the last real error. That one result is kept through the
+/// wait, in case it stays the answer; every other is destroyed before.
+/// Throws:  construction, std::invalid_argument naming the field. What `delay_from` throws ends the call, tokens
+///          settled.
 /// Threads: immutable, except that the budget, which must outlive it, counts.
 /// Seen in: examples/09_retry_backoff.cpp
 class retry {
@@ -52,6 +64,8 @@ private:
             detail::bad_option("retry_options.max_attempts", "at least 1 (1 means no retry)", options_.max_attempts);
         if (options_.max_retry_after < duration::zero())
             detail::bad_option("retry_options.max_retry_after", "at least 0 ms", options_.max_retry_after);
+        if (options_.max_elapsed <= duration::zero())
+            detail::bad_option("retry_options.max_elapsed", "above 0 ms", options_.max_elapsed);
     }
 
     options options_;

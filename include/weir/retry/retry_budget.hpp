@@ -3,11 +3,14 @@
 
 #include <weir/core/atomic.hpp>
 #include <weir/core/bad_option.hpp>
+#include <weir/core/time.hpp>
+#include <weir/core/tsc_clock.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -19,12 +22,14 @@ struct retry_budget_options {
     double per_success = 0.1;           ///< tokens earned by a success; a retry or hedge costs 1. In [0, 1]; 0: none
     double initial = 1;                 ///< tokens at the start; in [0, max]. Multiply it by the number of budgets
     double max = 10;                    ///< tokens it can hold, so the largest burst of retries; in [1, 1e9]
+    double min_per_second = 0;          ///< may be spent each second although nothing was earned; in [0, 1e6]
     std::string name = "retry_budget";  ///< who said no, in refusals and metrics
 };
 
 /// Bounds the extra load of retries and hedges together: share one per destination and process.
 ///
-/// In every prefix of its history:  withdrawals - refunds <= initial + per_success x successes.
+/// In every prefix of its history:  withdrawals - refunds <= initial + per_success x successes + floor,
+/// where the floor is what `min_per_second` allows: in any T seconds that many times T + 1, or once if that is less.
 ///
 /// Why credit comes from successes and not from requests. When a server of capacity c is overloaded, callers who may
 /// retry a share b of their *requests* keep offering load x (1 + b) although nothing succeeds, and once load x (1 + b)
@@ -33,7 +38,9 @@ struct retry_budget_options {
 /// and recovers as if nobody retried; in health both allow the same retries. (gRPC's A6 proposal and the AWS SDKs
 /// credit successes too; the metastable loop is Bronson et al., HotOS 2021.) With credit per success the amplification
 /// is at most 1 + per_success in the long run; `max_safe_budget` says how much a loaded server can carry.
-/// Start small: a thousand clients that each begin with ten tokens are a storm of ten thousand retries.
+/// Start small: a thousand clients that each begin with ten tokens are a storm of ten thousand retries. The same holds
+/// for the floor, which goes on all through an outage: it is for callers so rare that they earn nothing, and off by
+/// default. It is drawn on only when the tokens are spent.
 ///
 /// Units:   tokens; one per retry. Held in millionths.
 /// Throws:  construction and reconfigure, std::invalid_argument naming the field; nothing else throws.
@@ -49,6 +56,9 @@ public:
     retry_budget& operator=(retry_budget&&) = delete;
 
     /// Takes one token. Withdraw before waiting out the backoff, so that sleepers count.
+    [[nodiscard]] bool try_withdraw(time_point now) noexcept;
+
+    /// The same; asks tsc_clock, if it comes to the floor.
     [[nodiscard]] bool try_withdraw() noexcept;
 
     /// Gives back a token whose retry was never sent.
@@ -61,7 +71,8 @@ public:
 
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
 
-    /// Changes per_success and max. The tokens stay, at most the new max; `initial` is checked, the name is kept.
+    /// Changes per_success, max and min_per_second. The tokens stay, at most the new max; `initial` is checked, the
+    /// name is kept.
     void reconfigure(options const& o);
 
 private:
@@ -70,12 +81,20 @@ private:
 
     static void check(options const& o);
     [[nodiscard]] static micro to_micro(double tokens) noexcept { return std::llround(tokens * one); }
+    [[nodiscard]] static std::int64_t to_step(double per_second) noexcept
+    {
+        return per_second > 0 ? std::llround(1e9 / per_second) : 0;
+    }
     void add(micro amount) noexcept;
+    [[nodiscard]] bool take_token() noexcept;
+    [[nodiscard]] bool take_from_floor(time_point now) noexcept;
 
     // Relaxed everywhere: the word is the whole truth, and no other data is published through it.
     atomic<micro> held_;
     atomic<micro> credit_;
     atomic<micro> max_;
+    atomic<std::int64_t> floor_step_;  // nanoseconds to one token of the floor; 0: there is none
+    atomic<std::int64_t> floor_used_to_{std::numeric_limits<std::int64_t>::min()};  // the floor's GCRA
     mutex reconfiguring_;
     std::string name_;
 };
@@ -95,6 +114,7 @@ inline retry_budget::retry_budget(options o)
     : held_((check(o), to_micro(o.initial))),
       credit_(to_micro(o.per_success)),
       max_(to_micro(o.max)),
+      floor_step_(to_step(o.min_per_second)),
       name_(std::move(o.name))
 {
 }
@@ -103,11 +123,35 @@ inline retry_budget::retry_budget(retry_budget&& other) noexcept
     : held_(other.held_.load(std::memory_order_relaxed)),
       credit_(other.credit_.load(std::memory_order_relaxed)),
       max_(other.max_.load(std::memory_order_relaxed)),
+      floor_step_(other.floor_step_.load(std::memory_order_relaxed)),
       name_(std::move(other.name_))
 {
 }
 
+inline bool retry_budget::try_withdraw(time_point now) noexcept { return take_token() || take_from_floor(now); }
+
 inline bool retry_budget::try_withdraw() noexcept
+{
+    return take_token() || (floor_step_.load(std::memory_order_relaxed) != 0 && take_from_floor(tsc_clock::now()));
+}
+
+// The generic cell rate algorithm: one word says until when the floor is used up, and a second of it may be used at
+// once.
+inline bool retry_budget::take_from_floor(time_point now) noexcept
+{
+    auto const step = floor_step_.load(std::memory_order_relaxed);
+    if (step == 0) return false;
+    constexpr std::int64_t second = 1'000'000'000;
+    auto const t = now.time_since_epoch().count();
+    auto used_to = floor_used_to_.load(std::memory_order_relaxed);
+    for (;;) {
+        auto const next = std::max(used_to, t) + step;
+        if (next - t > std::max(second, step)) return false;
+        if (floor_used_to_.compare_exchange_weak(used_to, next, std::memory_order_relaxed)) return true;
+    }
+}
+
+inline bool retry_budget::take_token() noexcept
 {
     auto held = held_.load(std::memory_order_relaxed);
     while (held >= one)
@@ -137,6 +181,7 @@ inline void retry_budget::reconfigure(options const& o)
     credit_.store(to_micro(o.per_success), std::memory_order_relaxed);
     auto const max = to_micro(o.max);
     max_.store(max, std::memory_order_relaxed);
+    floor_step_.store(to_step(o.min_per_second), std::memory_order_relaxed);
     auto held = held_.load(std::memory_order_relaxed);
     while (held > max && !held_.compare_exchange_weak(held, max, std::memory_order_relaxed)) {}
 }
@@ -148,6 +193,8 @@ inline void retry_budget::check(options const& o)
     if (!(o.max >= 1 && o.max <= 1e9)) detail::bad_option("retry_budget_options.max", "in [1, 1e9]", o.max);
     if (!(o.initial >= 0 && o.initial <= o.max))
         detail::bad_option("retry_budget_options.initial", "in [0, max]", o.initial);
+    if (!(o.min_per_second >= 0 && o.min_per_second <= 1e6))
+        detail::bad_option("retry_budget_options.min_per_second", "in [0, 1e6]", o.min_per_second);
 }
 
 }  // namespace weir

@@ -28,6 +28,37 @@ inline constexpr std::array<role, 0> roles_of{};
 template <class... Stages>
 inline constexpr std::array<role, sizeof...(Stages)> roles_of<type_list<Stages...>>{role_of<Stages>()...};
 
+/// Which endpoints a balancer shall not pick: the last one, if there is another.
+struct avoid_last {
+    static constexpr unsigned draws = 1;
+    endpoint const* last = nullptr;
+    [[nodiscard]] endpoint const* hint(unsigned) const noexcept { return last; }
+    [[nodiscard]] static constexpr bool forbids(endpoint const&) noexcept { return false; }
+};
+
+/// The same for the copy of a request: none of those where another copy is in flight. A balancer takes one hint, so a
+/// forbidden pick is given back and asked for again, with another hint.
+template <std::size_t Most>
+struct avoid_all {
+    static constexpr unsigned draws = 8;
+    std::array<endpoint const*, Most> taken{};
+    std::size_t count = 0;
+
+    void add(endpoint const* e) noexcept
+    {
+        if (e) taken[count++] = e;
+    }
+    [[nodiscard]] endpoint const* hint(unsigned draw) const noexcept
+    {
+        return count == 0 ? nullptr : taken[draw % count];
+    }
+    [[nodiscard]] bool forbids(endpoint const& e) const noexcept
+    {
+        return std::any_of(taken.begin(), taken.begin() + static_cast<std::ptrdiff_t>(count),
+                           [&](auto const* t) { return t->id == e.id; });
+    }
+};
+
 /// Room for the token of each gate of a pipeline: what a call, or one of its attempts, holds.
 template <class Pipeline>
 class held_tokens {
@@ -37,19 +68,30 @@ public:
 
     /// Asks gates [First, Last) in order, until one refuses; `refusal` then says why. `start_at` moves to when the
     /// latest token may be used. What was taken before a refusal stays held, to be settled.
-    template <std::size_t First, std::size_t Last>
-    [[nodiscard]] bool admit(Pipeline& p, time_point now, random_engine* random, endpoint const* avoid,
+    template <std::size_t First, std::size_t Last, class Avoid>
+    [[nodiscard]] bool admit(Pipeline& p, time_point now, random_engine* random, Avoid const& avoid,
                              time_point& start_at, rejection& refusal)
     {
         auto const one = [&](auto i) {
             if constexpr (is_gate(i)) {
                 auto& answer = std::get<i>(tokens_);
-                put(answer, in_place_result{[&] {
-                        if constexpr (i == balancer)
-                            return p.template stage<i>().pick(now, *random, avoid);
+                auto const ask = [&]([[maybe_unused]] unsigned draw) {
+                    put(answer, in_place_result{[&] {
+                            if constexpr (i == balancer)
+                                return p.template stage<i>().pick(now, *random, avoid.hint(draw));
+                            else
+                                return p.template stage<i>().admit(now);
+                        }});
+                };
+                ask(0);
+                if constexpr (i == balancer && Avoid::draws > 1) {
+                    for (unsigned draw = 1; answer && avoid.forbids(answer->endpoint()); ++draw) {
+                        if (draw < Avoid::draws)
+                            ask(draw);
                         else
-                            return p.template stage<i>().admit(now);
-                    }});
+                            put(answer, rejection{errc::no_endpoint, now, "balancer"});
+                    }
+                }
                 if (!answer) {
                     refusal = answer.refused();
                     return false;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/errc.hpp>
+#include <weir/http/deadline_header.hpp>
 #include <weir/http/detail/client_core.hpp>
 #include <weir/http/message.hpp>
 #include <weir/http/validate.hpp>
@@ -219,6 +220,9 @@ private:
     {
         at_ = at::writing;
         limit_ = deadline_;
+        // Here, and not before, for what is left shrinks while a connection is made.
+        if (auto const& name = core_->options().deadline_header; !name.empty() && deadline_ != never)
+            request_.set(name, format_timeout(between(core_->now(), deadline_)));
         serializer_.emplace(request_);
         beast::http::async_write(link_->stream, *serializer_, std::move(self));
     }

@@ -1,0 +1,157 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+// The bodies of weir::machine that send more than the first attempt: retries and hedges, and what they cost.
+
+#include <weir/call/machine.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace weir {
+
+// An own refusal is no failure of the peer. It is asked again if it will be over within the pause that this try would
+// have had anyway; a circuit open for longer fails fast. The caller then gets the last real error, and the refusal only
+// if there is none.
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::on_refused(time_point now, random_engine& random)
+{
+    observers([&](auto& o) { o.refused(refusal_); });
+    if (verdict_ == verdict::none) verdict_ = verdict::refused;
+    if (refusal_.code == errc::no_time_left || !refusal_.possible_later()) {
+        drop_retry();
+        return;
+    }
+    auto o = outcome::failure();
+    o.retry_after = between(now, std::max(now, refusal_.retry_at));
+    try_again(o, false, now, random);
+}
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::try_again([[maybe_unused]] outcome const& ended, [[maybe_unused]] bool was_sent,
+                                            [[maybe_unused]] time_point now, [[maybe_unused]] random_engine& random)
+{
+    if constexpr (has_retry_) {
+        auto const& rule = pipeline_.template stage<retry_>();
+        auto const give_up = [&](no_retry why) {
+            observers([&](auto& obs) { obs.retry_suppressed(why); });
+            drop_retry();
+        };
+        auto o = ended;
+        o.retry_after = detail::longer_wish(o.retry_after, std::exchange(wish_, std::nullopt));
+        auto const plan = detail::plan_retry(rule, o, was_sent, tries_, previous_delay_, random);
+        if (plan.why_not) return give_up(*plan.why_not);
+        auto const at = later(now, plan.wait);
+        rejection unused;
+        if (!time_for_an_attempt(at, now, unused)) return give_up(no_retry::deadline);
+        if (between(started_, at) > rule.get_options().max_elapsed) return give_up(no_retry::elapsed);
+        // Charged before the wait, so that those who sleep count. A try that was refused has not been sent: what was
+        // charged for it is still there, and a first one owes nothing.
+        if (was_sent && rule.budget()) {
+            if (!rule.budget()->try_withdraw(now)) return give_up(no_retry::budget);
+            paid_ = true;
+        }
+        launch_at_ = at;
+        observers([&](auto& obs) { obs.retry_scheduled(sent_, plan.wait); });
+    }
+}
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::drop_retry() noexcept
+{
+    launch_at_ = never;
+    if (!std::exchange(paid_, false)) return;
+    if (auto const* r = rule()) r->budget()->refund();
+}
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::give_back(slot& s, time_point now) noexcept
+{
+    settle_attempt(s, nullptr, now);
+    s.state = phase::idle;
+    s.extra = false;
+    if constexpr (hedges_)
+        if (std::exchange(s.owes, false)) hedging().budget().refund();
+}
+
+// Nothing new starts, and what has not been sent will not be. Those in flight are cancelled by `next`.
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::stop(time_point now) noexcept
+{
+    stopping_ = true;
+    hedge_at_ = never;
+    drop_retry();
+    for (auto& s : slots_)
+        if (s.state == phase::held) give_back(s, now);
+}
+
+// Once per call, however many copies succeeded.
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::credit() noexcept
+{
+    retry_budget* of_retry = nullptr;
+    if constexpr (has_retry_) of_retry = pipeline_.template stage<retry_>().budget();
+    if (of_retry) of_retry->deposit();
+    if constexpr (has_hedge_)
+        if (auto& budget = hedging().budget(); &budget != of_retry) budget.deposit();
+}
+
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::plan_hedge([[maybe_unused]] time_point now) noexcept
+{
+    if constexpr (hedges_) {
+        hedge_at_ = never;
+        if (extras_ >= hedging().get_options().max_extra) return;
+        if (auto const delay = hedging().delay(now)) hedge_at_ = later(now, *delay);
+        if (hedge_at_ >= call_deadline_) hedge_at_ = never;
+    }
+}
+
+// A hedge is a guest: without a token, an endpoint of its own or the gates' leave it does not come, and nobody minds.
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::begin_hedge([[maybe_unused]] time_point now, [[maybe_unused]] random_engine& random)
+{
+    if constexpr (hedges_) {
+        hedge_at_ = never;
+        auto const free = std::find_if(slots_.begin(), slots_.end(), [](auto& s) { return s.state == phase::idle; });
+        // All being cancelled already: they are late for another reason.
+        auto const awaited = std::find_if(slots_.begin(), slots_.end(), [](auto& s) { return s.state == phase::sent; });
+        rejection refusal;
+        if (free == slots_.end() || awaited == slots_.end() || !time_for_an_attempt(now, now, refusal)) return;
+        auto const none = [&](no_hedge why) { observers([&](auto& o) { o.hedge_suppressed(why); }); };
+        if (!hedging().budget().try_withdraw(now)) return none(no_hedge::budget);
+        auto& s = *free;
+        avoid_ = awaited->held.target();  // not what the lease of `free` still names
+        s.extra = s.owes = true;          // abandon() gives it back if a gate throws
+        [[maybe_unused]] auto const before = s.held.take_lease();
+        detail::avoid_all<InFlight> taken;
+        for (auto& other : slots_)
+            if (other.state != phase::idle) taken.add(other.held.target());
+        auto start_at = now;
+        if (admit_attempt(s, now, random, taken, start_at, refusal) && time_for_an_attempt(start_at, now, refusal)) {
+            s.state = phase::held;
+            s.hold_until = start_at;
+            return;
+        }
+        give_back(s, now);
+        observers([&](auto& o) { o.refused(refusal); });
+        none(no_hedge::refused);
+    }
+}
+
+// A hedge's delay is a quantile of how long first copies take. One that a hedge overtook took at least as long as it
+// had.
+template <class Pipeline, std::size_t InFlight>
+void machine<Pipeline, InFlight>::learn([[maybe_unused]] bool extra, [[maybe_unused]] reason why,
+                                        [[maybe_unused]] outcome const& o, [[maybe_unused]] time_point now) noexcept
+{
+    if constexpr (hedges_)
+        if (!extra && (o.ok() || (why == reason::superseded && !cancelled_))) hedging().record(o.latency, now);
+    detail::each_stage<Pipeline>([&](auto i) {
+        if constexpr (roles_[i] == detail::role::enough_time)
+            if (o.ok()) pipeline_.template stage<i>().record(o.latency, now);
+    });
+}
+
+}  // namespace weir

@@ -1,0 +1,18 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+// expect: enough_time is asked before each attempt, so it stands right of retry
+#include <weir/balance/round_robin.hpp>
+#include <weir/call/pipeline.hpp>
+#include <weir/limit/token_bucket.hpp>
+
+using namespace std::chrono_literals;
+
+weir::retry_budget budget;
+weir::token_bucket bucket({.rate = weir::per_second(10), .burst = 1});
+weir::endpoint_set endpoints;
+weir::round_robin balancer(endpoints);
+
+#ifdef WEIR_CORRECT
+auto p = weir::pipeline(weir::retry(), weir::enough_time());
+#else
+auto p = weir::pipeline(weir::enough_time(), weir::retry());
+#endif
