@@ -57,7 +57,7 @@ struct undo : word {
     {
         if (i == 0) {
             auto const a = tat.reserve(1, at(t0), 0ns);
-            if (a.admitted && !tat.undo(a.before, a.after)) admit(t0);
+            if (a.admitted && !tat.undo(a.made)) admit(t0);
         } else {
             for (int k = 0; k < 2; ++k)  // full again by then
                 if (tat.take(1, at(t0 + 30 + i))) admit(t0 + 30 + i);
@@ -75,7 +75,7 @@ struct two_undo : word {
             return;
         }
         auto const a = tat.reserve(1, at(t0), 0ns);
-        if (a.admitted && !tat.undo(a.before, a.after)) admit(t0);
+        if (a.admitted && !tat.undo(a.made)) admit(t0);
     }
 };
 
@@ -86,7 +86,7 @@ struct reservations : word {
         for (int k = 0; k < 2; ++k) {
             auto const a = tat.reserve(1, at(t0 + i), 25ns);
             if (!a.admitted) continue;
-            if (i == 0 && k == 1 && tat.undo(a.before, a.after)) continue;
+            if (i == 0 && k == 1 && tat.undo(a.made)) continue;
             admit(a.at.time_since_epoch().count());
         }
     }

@@ -64,10 +64,7 @@ public:
 
     /// A place in the stream: send at `start_at()`. Destroyed before that, the token gives the place back if it is
     /// the last.
-    admission<token> admit(time_point now) noexcept
-    {
-        return reserve(1, max_wait_.load(std::memory_order_relaxed), now);
-    }
+    admission<token> admit(time_point now) noexcept { return reserve(1, max_wait(), now); }
     admission<token> admit() noexcept { return admit(clock_.now()); }
 
     /// n places in a row, the last of them at `start_at()`, with a limit of the caller's own on the wait.
@@ -75,7 +72,7 @@ public:
     admission<token> reserve(std::uint64_t n, duration max_wait, time_point now) noexcept
     {
         auto const a = word_.reserve(n, now, max_wait);
-        if (a.admitted) return token{word_, a};
+        if (a.admitted) return token{word_, a.at, a.made};
         return rejection{a.why, a.at, name()};
     }
 
@@ -95,6 +92,9 @@ public:
     /// Sends that may start at once, one after the other.
     [[nodiscard]] std::uint64_t available() const noexcept { return available(clock_.now()); }
     [[nodiscard]] std::uint64_t available(time_point now) const noexcept { return word_.available(now); }
+
+    /// The longest wait that `admit` hands out.
+    [[nodiscard]] duration max_wait() const noexcept { return max_wait_.load(std::memory_order_relaxed); }
 
     /// How long a send admitted now would wait, whatever max_wait says.
     [[nodiscard]] duration wait(time_point now) const noexcept

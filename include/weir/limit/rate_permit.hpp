@@ -17,19 +17,23 @@ namespace weir {
 /// Threads: one at a time. Lifetimes: the limiter outlives it. Cost: cancel is one compare-exchange; no allocation.
 class [[nodiscard]] rate_permit {
 public:
-    rate_permit(rate_permit&& other) noexcept : word_(std::exchange(other.word_, nullptr)), taken_(other.taken_) {}
+    rate_permit(rate_permit&& other) noexcept
+        : word_(std::exchange(other.word_, nullptr)), start_at_(other.start_at_), made_(other.made_)
+    {
+    }
     rate_permit& operator=(rate_permit&& other) noexcept
     {
         if (this == &other) return *this;
         cancel();
         word_ = std::exchange(other.word_, nullptr);
-        taken_ = other.taken_;
+        start_at_ = other.start_at_;
+        made_ = other.made_;
         return *this;
     }
     ~rate_permit() { cancel(); }
 
     /// Not to be sent before this instant. It is the time of asking, unless it was reserved ahead.
-    [[nodiscard]] time_point start_at() const noexcept { return taken_.at; }
+    [[nodiscard]] time_point start_at() const noexcept { return start_at_; }
 
     /// It was sent.
     void record(outcome const&, time_point) noexcept { word_ = nullptr; }
@@ -38,15 +42,19 @@ public:
     bool cancel() noexcept
     {
         auto* const word = std::exchange(word_, nullptr);
-        return word != nullptr && word->undo(taken_.before, taken_.after);
+        return word != nullptr && word->undo(made_);
     }
 
     /// For limiters: the permits of an admission.
-    rate_permit(detail::gcra& word, detail::gcra::answer const& taken) noexcept : word_(&word), taken_(taken) {}
+    rate_permit(detail::gcra& word, time_point start_at, detail::gcra::passage made) noexcept
+        : word_(&word), start_at_(start_at), made_(made)
+    {
+    }
 
 private:
     detail::gcra* word_;
-    detail::gcra::answer taken_;
+    time_point start_at_;
+    detail::gcra::passage made_;
 };
 
 }  // namespace weir

@@ -79,7 +79,7 @@ public:
     admission<token> reserve(std::uint64_t n, duration max_wait, time_point now) noexcept
     {
         auto const a = stripes_.reserve(n, now, max_wait, clock_);
-        if (a.admitted) return token{stripes_.word(), a};
+        if (a.admitted) return token{stripes_.word(), a.at, a.made};
         return rejection{a.why, a.at, name()};
     }
 

@@ -61,7 +61,12 @@ public:
     [[nodiscard]] bool try_acquire(std::uint64_t n, time_point now) noexcept { return word_.spend(n, now, clock_); }
 
     /// One permit for one call, now.
-    admission<token> admit(time_point now) noexcept { return reserve(1, duration::zero(), now); }
+    admission<token> admit(time_point now) noexcept
+    {
+        detail::gcra::passage made;
+        if (word_.take(1, now, made)) return admission<token>(std::in_place, word_, now, made);
+        return reserve(1, duration::zero(), now);
+    }
 
     /// n permits for use at `start_at()`, at most max_wait from now. They are taken at once, so those who ask later
     /// queue behind. Refused when the wait would be longer; retry_at is when it no longer is.
@@ -69,7 +74,7 @@ public:
     admission<token> reserve(std::uint64_t n, duration max_wait, time_point now) noexcept
     {
         auto const a = word_.reserve(n, now, max_wait, clock_);
-        if (a.admitted) return token{word_, a};
+        if (a.admitted) return token{word_, a.at, a.made};
         return rejection{a.why, a.at, name()};
     }
 

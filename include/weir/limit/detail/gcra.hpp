@@ -34,11 +34,15 @@ namespace weir::detail {
 /// then holds burst - aside at most, and both together never more than the burst (detail/leased_gcra.hpp).
 class gcra {
 public:
+    /// The word around an admission.
+    struct passage {
+        std::uint64_t before = 0, after = 0;
+    };
     struct answer {
         bool admitted = false;
         errc why = errc::rate_limited;
-        time_point at = never;                ///< admitted: when to start. Refused: when to ask again
-        std::uint64_t before = 0, after = 0;  ///< the word around our admission
+        time_point at = never;  ///< admitted: when to start. Refused: when to ask again
+        passage made = {};
     };
 
     /// `parts`: how many lease at most rate.lease permits each.
@@ -51,7 +55,12 @@ public:
     /// Takes n permits now, or says no.
     [[nodiscard]] bool take(std::uint64_t n, time_point now) noexcept
     {
-        return n == 0 || decide<false>(n, now) == verdict::taken;
+        passage made;
+        return take(n, now, made);
+    }
+    [[nodiscard, gnu::always_inline]] bool take(std::uint64_t n, time_point now, passage& made) noexcept
+    {
+        return n == 0 || decide<false>(n, now, made) == verdict::taken;
     }
 
     /// Takes n permits for use at `answer::at`, not more than max_wait from now, or says when to ask again.
@@ -66,12 +75,13 @@ public:
         return n == 0 ? answer{true, {}, now} : ask<false>(n, now, max_wait, back);
     }
 
-    /// Undoes the admission that turned `before` into `after`, unless something was admitted behind it: the word goes
-    /// back to what it was, as if nobody had asked. Subtracting the permits from a word that has moved on would mint
-    /// them whenever the bucket had been full in between.
-    bool undo(std::uint64_t before, std::uint64_t after) noexcept
+    /// Undoes an admission, unless something was admitted behind it: the word goes back to what it was, as if nobody had
+    /// asked. Subtracting the permits from a word that has moved on would mint them whenever the bucket had been full in
+    /// between.
+    bool undo(passage made) noexcept
     {
-        return before != after && word_.compare_exchange_strong(after, before, std::memory_order_acq_rel);
+        return made.before != made.after &&
+               word_.compare_exchange_strong(made.after, made.before, std::memory_order_acq_rel);
     }
 
     /// Whole permits on hand, without those outside.
@@ -93,7 +103,7 @@ public:
 
     /// Takes n permits, n > 0. If asked to see plenty, it takes nothing where a good part of a lease is on hand too.
     template <bool SeePlenty>
-    [[nodiscard, gnu::always_inline]] verdict decide(std::uint64_t n, time_point now) noexcept;
+    [[nodiscard, gnu::always_inline]] verdict decide(std::uint64_t n, time_point now, passage& made) noexcept;
 
     /// Whether n permits, n > 0, are refused for certain: the way of most refusals, with nothing but loads in it. False
     /// says nothing.
@@ -188,7 +198,7 @@ private:
 // Bodies
 
 template <bool SeePlenty>
-inline gcra::verdict gcra::decide(std::uint64_t n, time_point now) noexcept
+inline gcra::verdict gcra::decide(std::uint64_t n, time_point now, passage& made) noexcept
 {
     for (auto word = word_.load(std::memory_order_acquire);;) {
         auto const f = frames_.load(word);
@@ -212,8 +222,11 @@ inline gcra::verdict gcra::decide(std::uint64_t n, time_point now) noexcept
             if (lease && add(subtract(next, at), f.cost(worth)) <= limit) return verdict::plenty;
         }
         auto const after = with_tat(word, next, word & lending);
-        if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire))
+        auto const before = word;
+        if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire)) {
+            made = {before, after};
             return verdict::taken;
+        }
     }
 }
 
@@ -247,7 +260,7 @@ gcra::answer gcra::ask(std::uint64_t n, time_point now, duration max_wait, std::
             if (replaced(word)) continue;
         }
         auto const ahead = subtract(total, subtract(f.full(), outside));
-        return {true, {}, ahead > 0 ? f.instant(add(at, ahead)) : now, before, after};
+        return {true, {}, ahead > 0 ? f.instant(add(at, ahead)) : now, {before, after}};
     }
 }
 

@@ -159,7 +159,8 @@ template <class Clock>
 bool leased_gcra::acquire_at(std::uint64_t n, time_point now, Clock const& clock) noexcept
 {
     for (;; now = clock.now()) {
-        auto const what = decide<true>(n, now);
+        gcra::passage made;
+        auto const what = decide<true>(n, now, made);
         if (what == verdict::taken) return true;
         if (what == verdict::plenty) {
             if (fill_and_take(n, clock)) return true;

@@ -277,7 +277,8 @@ bool striped_gcra::acquire_by_clock(part& mine, std::uint64_t n, Clock const& cl
         // stays where it is.
         if (ns < mine.next_try.load(std::memory_order_relaxed)) return false;
         if (!word_.is_lending()) {
-            auto const what = word_.decide<true>(n, now);
+            gcra::passage made;
+            auto const what = word_.decide<true>(n, now, made);
             if (what == gcra::verdict::taken) return true;
             if (what == gcra::verdict::refused) {
                 if (n == 1) mine.next_try.store(next_try(now), std::memory_order_relaxed);
