@@ -26,10 +26,12 @@
 #include <weir/call/deadline.hpp>
 #include <weir/call/dry_run.hpp>
 #include <weir/call/enough_time.hpp>
+#include <weir/call/fallback.hpp>
 #include <weir/call/machine.hpp>
 #include <weir/call/observe.hpp>
 #include <weir/call/operation.hpp>
 #include <weir/call/pipeline.hpp>
+#include <weir/call/stale_cache.hpp>
 #include <weir/core/admission.hpp>
 #include <weir/core/atomic.hpp>
 #include <weir/core/attempt.hpp>
