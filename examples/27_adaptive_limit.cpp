@@ -1,10 +1,11 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// A concurrency limit that finds its number. Behind it, in simulated time, a service with ten workers that need 100 ms for a
-// call; before it, callers who ask 150 times a second, half as many again as can be served. Nobody told the limit of either.
+// A concurrency limit that finds its number. Behind it, in simulated time, a service with ten workers that need 100 ms
+// for a call; before it, callers who ask 150 times a second, half as many again as can be served. Nobody told the limit
+// of either.
 //
-// Too low a limit wastes workers, too high a one makes everybody wait: "seconds in line" is what a caller got for coming
-// here. The fixed limit was right when it was set, for a service with a hundred workers.
+// Too low a limit wastes workers, too high a one makes everybody wait: "seconds in line" is what a caller got for
+// coming here. The fixed limit was right when it was set, for a service with a hundred workers.
 //
 // Expected output:
 //                 fixed limit of 300       adaptive_limit

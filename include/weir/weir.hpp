@@ -49,6 +49,7 @@
 #include <weir/core/tsc_clock.hpp>
 #include <weir/limit/adaptive_limit.hpp>
 #include <weir/limit/aimd.hpp>
+#include <weir/limit/cgroup_cpu.hpp>
 #include <weir/limit/concurrency_limit.hpp>
 #include <weir/limit/drain_on.hpp>
 #include <weir/limit/fixed_window.hpp>
@@ -61,6 +62,7 @@
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/limit_algorithm.hpp>
 #include <weir/limit/littles_law.hpp>
+#include <weir/limit/partitioned_limit.hpp>
 #include <weir/limit/rate.hpp>
 #include <weir/limit/rate_permit.hpp>
 #include <weir/limit/sliding_window_limiter.hpp>

@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-/// A service in virtual time, behind a gate of production: callers arrive at random and do not wait for each other (an open
-/// load), those admitted stand in one line for a few workers. Deterministic: all is drawn from one seed, with distributions of
-/// our own, because the standard's differ between libraries.
+/// A service in virtual time, behind a gate of production: callers arrive at random and do not wait for each other (an
+/// open load), those admitted stand in one line for a few workers. Deterministic: all is drawn from one seed, with
+/// distributions of our own, because the standard's differ between libraries.
 namespace weir::model {
 
 enum class shape { constant, exponential, lognormal, bimodal };

@@ -38,8 +38,8 @@ struct throttle_tally {
 namespace detail {
 
 /// Requests and accepts of the last ten buckets of time, a word each: epoch (20 bits) | requests (22) | accepts (22).
-/// Exact with any number of threads, as one compare-exchange changes all of a bucket. A bucket that is full counts no more:
-/// four million calls in one keep their ratio.
+/// Exact with any number of threads, as one compare-exchange changes all of a bucket. A bucket that is full counts no
+/// more: four million calls in one keep their ratio.
 class throttle_window {
 public:
     static constexpr std::size_t size = 10;
@@ -64,7 +64,8 @@ public:
         std::uint64_t next = 0;
         do {
             bool const same = age(epoch, w) == 0;
-            // A thread whose clock reading is old does not clear what a later one began. A clock that was set back does.
+            // A thread whose clock reading is old does not clear what a later one began. A clock that was set back
+            // does.
             if (!same && age(stamp(w), epoch << 44) < 2 * size) return;
             auto const r = (same ? requests(w) : 0) + new_requests;
             auto const a = (same ? accepts(w) : 0) + new_accepts;
@@ -98,8 +99,8 @@ private:
 template <clock Clock>
 class basic_throttle;
 
-/// A request that the throttle let through. Settled once: by record, or taken back by the destructor, as if it had never been
-/// asked for.
+/// A request that the throttle let through. Settled once: by record, or taken back by the destructor, as if it had
+/// never been asked for.
 /// Threads: one at a time. Lifetimes: the throttle outlives it.
 template <clock Clock>
 class [[nodiscard]] throttle_token {
@@ -138,21 +139,21 @@ private:
     std::uint64_t epoch_;
 };
 
-/// Client-side adaptive throttling: when a peer refuses more and more, the client refuses first, without the cost of asking.
-/// A request is refused with probability (requests - k * accepts) / (requests + 1) of the last `window`, at least 0, at most
-/// `max_rejection`. With k = 2 about as many are sent in vain as are accepted.
+/// Client-side adaptive throttling: when a peer refuses more and more, the client refuses first, without the cost of
+/// asking. A request is refused with probability (requests - k * accepts) / (requests + 1) of the last `window`, at
+/// least 0, at most `max_rejection`. With k = 2 about as many are sent in vain as are accepted.
 ///
-/// Requests refused here count as requests: so, when the peer is well again, the share let through grows exponentially and not
-/// in one step, by 10 in 1.4 windows with k = 2. A smaller k holds more back and comes back slower: 12 windows with k = 1.1.
-/// Since a tenth always goes through, the way back never takes longer than that.
+/// Requests refused here count as requests: so, when the peer is well again, the share let through grows exponentially
+/// and not in one step, by 10 in 1.4 windows with k = 2. A smaller k holds more back and comes back slower: 12 windows
+/// with k = 1.1. Since a tenth always goes through, the way back never takes longer than that.
 ///
 /// Refuses: errc::circuit_open, retry_at a tenth of the window from now, when the odds may be other.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for each field but the name.
 /// Threads: everything, from any thread.   Lock-free, except reconfigure.   It cannot be moved.
 /// Cost:    ten loads and one compare-exchange to admit, a random number only while requests are being refused; one
 ///          compare-exchange to settle. Nothing allocates.
-/// Source:  B. Beyer et al. (ed.), "Site Reliability Engineering", 2016, chapter 21; the floor of probes as in Finagle and
-///          Envoy.   Seen in: examples/28_throttle.cpp
+/// Source:  B. Beyer et al. (ed.), "Site Reliability Engineering", 2016, chapter 21; the floor of probes as in Finagle
+///          and Envoy.   Seen in: examples/28_throttle.cpp
 template <clock Clock = tsc_clock>
 class basic_throttle {
 public:

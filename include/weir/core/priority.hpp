@@ -19,12 +19,13 @@ enum class criticality : std::uint8_t {
     sheddable,       ///< often absent is expected
 };
 
-/// Who is served first, and who is shed first. It is chosen once, where a request enters the system, and goes along with all
-/// that the request causes. Every service on the way then sheds the same requests: were each to draw its own lots, a request
-/// that needs four calls of a service at twice its capacity would succeed once in sixteen times, and not once in two.
+/// Who is served first, and who is shed first. It is chosen once, where a request enters the system, and goes along
+/// with all that the request causes. Every service on the way then sheds the same requests: were each to draw its own
+/// lots, a request that needs four calls of a service at twice its capacity would succeed once in sixteen times, and
+/// not once in two.
 ///
-/// `cohort` orders those of equal criticality: for example `cohort_of` a user, so that the same users are served, or a random
-/// number. It should change from time to time, or the same ones lose for ever.
+/// `cohort` orders those of equal criticality: for example `cohort_of` a user, so that the same users are served, or a
+/// random number. It should change from time to time, or the same ones lose for ever.
 /// Source: H. Zhou et al., "Overload Control for Scaling WeChat Microservices" (DAGOR), SoCC 2018.
 /// Seen in: tests/core/priority.cpp
 struct request_priority {

@@ -32,8 +32,8 @@ class basic_adaptive_limit;
 namespace detail {
 
 /// What a finished call tells a limit; nothing, when it says nothing about the load. Success is a sample of latency. A
-/// failure that another try may repair is taken for overload: refused further in, or timed out. Any other failure, a bad
-/// request for one, has a latency that means nothing.
+/// failure that another try may repair is taken for overload: refused further in, or timed out. Any other failure, a
+/// bad request for one, has a latency that means nothing.
 [[nodiscard]] inline std::optional<limit_sample> sample_of(outcome const& o, time_point since, std::uint32_t in_flight,
                                                            time_point now) noexcept
 {
@@ -45,8 +45,8 @@ namespace detail {
 
 }  // namespace detail
 
-/// One slot of an adaptive limit. Given back once: by record, from which the limit learns, or by the destructor, from which
-/// it learns nothing.
+/// One slot of an adaptive limit. Given back once: by record, from which the limit learns, or by the destructor, from
+/// which it learns nothing.
 /// Threads: one at a time. Lifetimes: the limit outlives it.
 template <class Limit>
 class [[nodiscard]] adaptive_slot {
@@ -87,8 +87,8 @@ private:
     std::uint32_t in_flight_;
 };
 
-/// A concurrency limit that finds its number: an algorithm learns from the latency of the calls that end, and never are more
-/// in progress than its limit of the moment. A limit that falls takes effect as calls end; nothing is interrupted.
+/// A concurrency limit that finds its number: an algorithm learns from the latency of the calls that end, and never are
+/// more in progress than its limit of the moment. A limit that falls takes effect as calls end; nothing is interrupted.
 ///
 ///   weir::adaptive_limit<> limit;                                                    // littles_law
 ///   weir::adaptive_limit<weir::gradient2> limit{{.concurrency = {.max_limit = 500}}};
@@ -99,8 +99,8 @@ private:
 /// Refuses: errc::too_many_calls; retry_at is `now`, for a slot may fall free at any moment.
 /// Throws:  constructor and reconfigure only, what the algorithm's options say.
 /// Threads: everything, from any thread, except moving; it cannot be moved.
-/// Cost:    one compare-exchange to admit. To settle, one subtraction, and a mutex for the algorithm that nobody waits for:
-///          where calls end at the same moment, one sample is given for all of them. Drops do wait for it.
+/// Cost:    one compare-exchange to admit. To settle, one subtraction, and a mutex for the algorithm that nobody waits
+///          for: where calls end at the same moment, one sample is given for all of them. Drops do wait for it.
 /// Seen in: examples/27_adaptive_limit.cpp
 template <limit_algorithm Algorithm = littles_law, clock Clock = tsc_clock>
 class basic_adaptive_limit {

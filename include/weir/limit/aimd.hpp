@@ -17,12 +17,12 @@ struct aimd_options {
     duration timeout = std::chrono::seconds{5};  ///< a call slower than this counts as a drop; 0: none does
 };
 
-/// Additive increase, multiplicative decrease, as TCP: up by one for a call that went well while the limit was in use, down
-/// to `decrease` of itself for a drop or a call slower than `timeout`.
+/// Additive increase, multiplicative decrease, as TCP: up by one for a call that went well while the limit was in use,
+/// down to `decrease` of itself for a drop or a call slower than `timeout`.
 ///
-/// It learns from the damage: under overload it hovers where calls are as slow as `timeout`, so set that to the latency that
-/// your callers bear. A burst of drops of one overload lowers the limit once, not once a drop: drops of calls that were
-/// admitted before the last decrease count for nothing.
+/// It learns from the damage: under overload it hovers where calls are as slow as `timeout`, so set that to the latency
+/// that your callers bear. A burst of drops of one overload lowers the limit once, not once a drop: drops of calls that
+/// were admitted before the last decrease count for nothing.
 /// Source: D. Chiu, R. Jain, "Analysis of the increase and decrease algorithms for congestion avoidance", 1989; field's
 ///         constants: Netflix concurrency-limits, AIMDLimit.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for each field.

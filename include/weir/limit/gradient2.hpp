@@ -25,10 +25,11 @@ struct gradient2_options {
 /// Holds the latency of now against a long average of it, and lowers the limit in proportion when it is worse than
 /// `tolerance` allows.
 ///
-/// Known weakness: a long overload becomes the average, and the limit drifts up with it until max_limit (measured: 41 to 652
-/// in half an hour at 1.5 times the capacity). Set max_limit to what you can bear, or take `littles_law`, which cannot drift.
-/// Source: Netflix concurrency-limits, Gradient2Limit and WindowedLimit, with their constants; the drift is their issues
-///         65, 88 and 134.
+/// Known weakness: a long overload becomes the average, and the limit drifts up with it until max_limit (measured: 41
+/// to 652 in half an hour at 1.5 times the capacity). Set max_limit to what you can bear, or take `littles_law`, which
+/// cannot drift.
+/// Source: Netflix concurrency-limits, Gradient2Limit and WindowedLimit, with their constants; the drift is their
+///         issues 65, 88 and 134.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for each field.
 /// Threads: one at a time; see adaptive_limit.hpp.   Cost: arithmetic.
 class gradient2 {

@@ -20,8 +20,8 @@ struct limit_sample {
     std::uint32_t calls = 1;      ///< how many ended calls it stands for; the others came too thick to be told apart
 };
 
-/// What turns samples into a limit: a plain class, without clock, randomness or lock, for one thread at a time. The gates
-/// around it (adaptive_limit, shedding_queue, partitioned_limit) see to that.
+/// What turns samples into a limit: a plain class, without clock, randomness or lock, for one thread at a time. The
+/// gates around it (adaptive_limit, shedding_queue, partitioned_limit) see to that.
 ///
 ///   void          update(limit_sample const&) noexcept;
 ///   std::uint32_t limit() const noexcept;              // calls in progress that may be, now

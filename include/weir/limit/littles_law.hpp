@@ -21,23 +21,23 @@ struct littles_law_options {
     std::uint32_t samples = 100;                      ///< calls to take the service time from; 10 to 1'000'000
 };
 
-/// limit = headroom * throughput * service time + queue: by Little's law the product is the work in progress with which the
-/// service is just busy, so the limit leaves it a queue of about twice that, and no more.
+/// limit = headroom * throughput * service time + queue: by Little's law the product is the work in progress with which
+/// the service is just busy, so the limit leaves it a queue of about twice that, and no more.
 ///
-/// Throughput is counted while the limit is what holds calls back; only then does the limit move. Service time is the mean
-/// latency of calls that were admitted when at most a quarter of the limit was in progress, so that hardly any of it was
-/// waiting. In an overload there are none: then, every `probe_every`, the limit is lowered to that quarter for as long as
-/// `samples` calls take. That costs little: a probe is followed by 50 times its length without one, and by 5 times while the
-/// limit is still on its way.
+/// Throughput is counted while the limit is what holds calls back; only then does the limit move. Service time is the
+/// mean latency of calls that were admitted when at most a quarter of the limit was in progress, so that hardly any of
+/// it was waiting. In an overload there are none: then, every `probe_every`, the limit is lowered to that quarter for
+/// as long as `samples` calls take. That costs little: a probe is followed by 50 times its length without one, and by 5
+/// times while the limit is still on its way.
 ///
 /// It cannot drift with an overload. Were the limit x times too high, a probe would still see at most x / 4 times the
 /// service time, and the next limit is at most headroom / 4 of this one, hence headroom below 4.
-/// A mean needs samples: estimates are joined by their variance (a Kalman filter of one state), so a service whose calls
-/// differ by two orders of magnitude is averaged over many probes, and a steady one is followed at once.
+/// A mean needs samples: estimates are joined by their variance (a Kalman filter of one state), so a service whose
+/// calls differ by two orders of magnitude is averaged over many probes, and a steady one is followed at once.
 ///
 /// Drops lower the limit by a tenth, once an overload, and are no samples of anything else.
-/// Source: J. Little, 1961; the scheme, product and probe, is that of TCP BBR (N. Cardwell et al., ACM Queue 14(5), 2016),
-///         whose shortest round trip would mislead where service times vary.
+/// Source: J. Little, 1961; the scheme, product and probe, is that of TCP BBR (N. Cardwell et al., ACM Queue 14(5),
+///         2016), whose shortest round trip would mislead where service times vary.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for each field.
 /// Threads: one at a time; see adaptive_limit.hpp.   Cost: arithmetic.   Seen in: examples/27_adaptive_limit.cpp
 class littles_law {
@@ -163,7 +163,8 @@ private:
         auto const n = double(count_);
         auto const spread = squares_ / n / (mean_ * mean_);  // squared coefficient of variation
         spread_ += (spread - spread_) / 8;
-        // Relative variances: the old estimate may have moved by a tenth meanwhile; the new one is as good as its samples.
+        // Relative variances: the old estimate may have moved by a tenth meanwhile; the new one is as good as its
+        // samples.
         auto const old = doubt_ + 0.1 * 0.1;
         auto const fresh = std::max(spread, spread_) / n;
         auto const off = service_ == 0 ? 1 : mean_ / service_ - 1;

@@ -19,12 +19,13 @@ struct vegas_options {
         30;  ///< the shortest latency is measured anew every so many times `limit` calls; from 1
 };
 
-/// Estimates the queue behind it from the shortest latency seen, limit * (1 - shortest / latency), and keeps that between
-/// alpha and beta, as TCP Vegas does.
+/// Estimates the queue behind it from the shortest latency seen, limit * (1 - shortest / latency), and keeps that
+/// between alpha and beta, as TCP Vegas does.
 ///
-/// It is at home where all calls take about as long. Where service times vary the shortest says little about the others, and
-/// half of the capacity is left unused (measured: 56 % with exponential times): take `littles_law` there.
-/// Source: L. Brakmo, L. Peterson, "TCP Vegas", 1995; field's constants and steps: Netflix concurrency-limits, VegasLimit.
+/// It is at home where all calls take about as long. Where service times vary the shortest says little about the
+/// others, and half of the capacity is left unused (measured: 56 % with exponential times): take `littles_law` there.
+/// Source: L. Brakmo, L. Peterson, "TCP Vegas", 1995; field's constants and steps: Netflix concurrency-limits,
+///          VegasLimit.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for each field.
 /// Threads: one at a time; see adaptive_limit.hpp.   Cost: arithmetic, one logarithm.
 class vegas {
