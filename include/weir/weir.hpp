@@ -14,8 +14,13 @@
 #include <weir/breaker/circuit_breaker.hpp>
 #include <weir/breaker/circuit_breaker_options.hpp>
 #include <weir/breaker/count_window.hpp>
+#include <weir/breaker/keyed_breakers.hpp>
+#include <weir/breaker/keyed_breakers_options.hpp>
+#include <weir/breaker/open_interval.hpp>
 #include <weir/breaker/outcome_window.hpp>
 #include <weir/breaker/probes.hpp>
+#include <weir/breaker/ramp.hpp>
+#include <weir/breaker/success_front.hpp>
 #include <weir/breaker/tally.hpp>
 #include <weir/breaker/throttle.hpp>
 #include <weir/breaker/time_window.hpp>

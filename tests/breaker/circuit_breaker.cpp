@@ -397,6 +397,7 @@ TEST_CASE("circuit_breaker: reset closes with an empty window, and nothing of th
     CHECK(b.state(t0 + 1s) == circuit_state::closed);
     CHECK(b.tally(t0 + 1s) == circuit_tally{});
     for (auto const later : {5s, 6s, 60s, 3600s}) {
+        b.advance(t0 + later);  // what a timer that was set while it was open does
         CHECK(b.state(t0 + later) == circuit_state::closed);
         succeed(b, t0 + later);
     }
@@ -470,6 +471,15 @@ TEST_CASE("circuit_breaker: a clock an hour back delays, a clock ten years ahead
     CHECK(b.tally(t0) == circuit_tally{19, 9, 0});
 }
 
+TEST_CASE("circuit_breaker: a clock that went back forgets nothing, however many calls there are")
+{
+    circuit_breaker b({.failure_rate = 1, .minimum_calls = 1000});
+    succeed(b, t0, 50);
+    fail(b, t0 - 1h, 50);
+    CHECK(b.tally(t0 - 1h) == circuit_tally{100, 50, 0});
+    CHECK(b.tally(t0) == circuit_tally{100, 50, 0});
+}
+
 TEST_CASE("circuit_breaker: a clock that stands still never lets a window forget, nor an open circuit close")
 {
     circuit_breaker b(small());
@@ -523,9 +533,11 @@ TEST_CASE("circuit_breaker: a listener may use the breaker, whatever it asks")
             succeed(b, t.at);
         }
     });
+    diary behind(b);
     fail(b, t0, 4);
     CHECK(b.state(t0) == circuit_state::closed);
     CHECK(d.text == "closed>open open>closed ");
+    CHECK(behind.text == d.text);
 }
 
 TEST_CASE("circuit_breaker: a listener that throws on every transition harms nothing")

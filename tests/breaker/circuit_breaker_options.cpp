@@ -38,6 +38,15 @@ TEST_CASE("circuit_breaker_options: bad values throw and name the field, the ran
     names({.half_open_probes = 0}, "half_open_probes");
     names({.half_open_probes = 1001}, "half_open_probes");
     names({.probe_timeout = -1s}, "probe_timeout");
+    names({.half_open_for = -1s}, "half_open_for");
+    names({.ramp_for = -1s}, "ramp_for");
+    names({.stripes = 65}, "stripes");
+    for (double const bad : {-0.01, 1.01, std::numeric_limits<double>::quiet_NaN()}) {
+        names({.open_jitter = bad}, "open_jitter");
+        names({.half_open_success_rate = bad}, "half_open_success_rate");
+    }
+    for (double const bad : {0.0, 1.0, std::numeric_limits<double>::quiet_NaN()})
+        names({.ramp_from = bad}, "ramp_from");
     names({.open_for = 0s}, "probe_timeout");
     CHECK(message({}) == "no exception");
 }

@@ -123,7 +123,7 @@ TEST_CASE("circuit_breaker: no call is lost or counted twice, whichever window, 
     constexpr int threads = 4, calls = 20'000;
     for (auto const& window : {weir::outcome_window(weir::time_window{1000s, 1000}),
                                weir::outcome_window(weir::count_window{threads * calls})}) {
-        circuit_breaker b({.failure_rate = 1, .window = window});
+        circuit_breaker b({.failure_rate = 1, .window = window, .stripes = 4});
         std::atomic<std::int64_t> time{0};
         std::atomic<std::uint64_t> failures{0};
         call(b, outcome::success(), t0);  // so that not all can have failed

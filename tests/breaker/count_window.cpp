@@ -73,3 +73,23 @@ TEST_CASE("count_window: a bad length throws and is named")
                          std::invalid_argument);
     CHECK_THROWS_AS(count_ring(count_window{1'000'001}), std::invalid_argument);
 }
+
+TEST_CASE("count_window: many successes at once are as many one by one, and the total says so before")
+{
+    std::mt19937 random(3);
+    for (unsigned const size : {1u, 2u, 7u, 10u}) {
+        count_ring at_once(count_window{size}), singly(count_window{size});
+        for (int i = 0; i < 1000; ++i) {
+            auto const n = random() % (2 * size + 2);
+            auto const before = at_once.total(weir::never, n);
+            at_once.add_successes(n);
+            for (auto k = n; k > 0; --k) singly.add(one_call(false, false));
+            REQUIRE(at_once.total() == singly.total());
+            REQUIRE(at_once.total() == before);
+            auto const call = one_call(random() % 2 == 0, random() % 3 == 0);
+            at_once.add(call);
+            singly.add(call);
+            REQUIRE(at_once.total() == singly.total());
+        }
+    }
+}

@@ -68,20 +68,38 @@ TEST_CASE("outcome_window: watched, every success asks to be judged, and has bee
     CHECK(w.total() == circuit_tally{2, 1, 0});
 }
 
-TEST_CASE("outcome_window: a full count window without failures ignores successes of its generation, until a failure")
+TEST_CASE("outcome_window: a count window counts successes in front and keeps the order of all outcomes")
 {
     window_with_front w(count_window{3}, 1);
-    for (int i = 0; i < 3; ++i) {
-        CHECK(w.count_success(1, t0) == counted::no);
-        w.update(one_call(false, false), t0);
-        w.watch(false, 1);
-    }
-    CHECK(w.count_success(1, t0) == counted::yes);
-    CHECK(w.count_success(2, t0) == counted::no);
+    CHECK(w.count_success(1, t0) == counted::no);
     w.update(one_call(true, false), t0);
     w.watch(false, 1);
-    CHECK(w.count_success(1, t0) == counted::no);
+    CHECK(w.count_success(1, t0) == counted::yes);
+    CHECK(w.count_success(1, t0) == counted::yes);
+    CHECK(w.total(t0) == circuit_tally{3, 1, 0});
+    w.update(one_call(true, false), t0);  // pushes the first failure out, not a success
     CHECK(w.total() == circuit_tally{3, 1, 0});
+}
+
+TEST_CASE("outcome_window: a count window full of successes ignores those of its generation, until a failure")
+{
+    window_with_front w(count_window{3}, 1);
+    w.update(one_call(true, false), t0);
+    w.watch(false, 1);
+    CHECK(w.count_success(1, t0) == counted::yes);
+    CHECK(w.count_success(1, t0) == counted::yes);
+    CHECK(w.count_success(1, t0) == counted::then_judge);  // the window is worth a look
+    w.update({}, t0);
+    w.watch(false, 1);
+    for (int i = 0; i < 10; ++i) CHECK(w.count_success(1, t0) == counted::yes);
+    CHECK(w.total(t0) == circuit_tally{3, 0, 0});
+    w.update(one_call(true, false), t0);
+    w.watch(false, 1);
+    CHECK(w.total() == circuit_tally{3, 1, 0});
+    CHECK(w.count_success(1, t0) == counted::yes);
+    CHECK(w.count_success(1, t0) == counted::yes);
+    CHECK(w.count_success(1, t0) == counted::then_judge);
+    CHECK(w.total(t0) == circuit_tally{3, 0, 0});
 }
 
 TEST_CASE("outcome_window: becoming a time window, a count window full of successes counts them again")

@@ -81,6 +81,25 @@ TEST_CASE("probes: decided as soon as the rest cannot change it, and not before"
                 }
 }
 
+TEST_CASE("probes: asked for m successes of n, the m-th closes at once, and one failure too many reopens at once")
+{
+    for (unsigned n = 1; n <= 8; ++n)
+        for (unsigned m = 1; m <= n; ++m)
+            for (unsigned failures = 0; failures <= n; ++failures)
+                for (unsigned successes = 0; failures + successes <= n; ++successes) {
+                    probes p(n);
+                    for (unsigned i = 0; i < failures + successes; ++i) p.settle(p.take(t0), i < failures, false);
+                    auto const expected = successes >= m     ? verdict::healthy
+                                          : failures > n - m ? verdict::sick
+                                                             : verdict::undecided;
+                    CAPTURE(n);
+                    CAPTURE(m);
+                    CAPTURE(failures);
+                    CAPTURE(successes);
+                    REQUIRE(p.judge(0.5, 0, static_cast<double>(m) / n) == expected);
+                }
+}
+
 TEST_CASE("probes: slowness counts when it is judged, and only then")
 {
     probes p(4);

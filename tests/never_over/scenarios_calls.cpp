@@ -175,7 +175,8 @@ struct breaker {
                .window = weir::count_window{2},
                .open_for = 10ns,
                .half_open_probes = 2,
-               .probe_timeout = 1h}};
+               .probe_timeout = 1h,
+               .stripes = 1}};
     int out = 0;
 
     breaker()
@@ -283,7 +284,7 @@ struct results : breaker {
 /// The same over time: a success is one compare-exchange on the front of the window.
 struct results_over_time {
     weir::basic_circuit_breaker<breaker::manual> b{
-        {.failure_rate = 1.0, .minimum_calls = 100, .window = weir::time_window{}, .open_for = 10ns}};
+        {.failure_rate = 1.0, .minimum_calls = 100, .window = weir::time_window{}, .open_for = 10ns, .stripes = 1}};
     void thread(unsigned i)
     {
         for (auto const late : {0ms, 1500ms}) {

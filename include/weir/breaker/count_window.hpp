@@ -29,8 +29,8 @@ public:
 
     [[nodiscard]] count_window options() const noexcept { return options_; }
 
-    /// Time does not matter here. The answer, "single successes may be counted lock-free until then", is "never".
-    time_point advance(time_point) noexcept { return time_point::min(); }
+    /// Time does not matter here: successes may be counted elsewhere for ever, and added later by add_successes.
+    time_point advance(time_point) noexcept { return never; }
 
     void add(circuit_tally const& call) noexcept
     {
@@ -42,11 +42,34 @@ public:
 
     void add_successes(std::uint64_t n) noexcept
     {
-        for (n = std::min<std::uint64_t>(n, outcomes_.size()); n > 0; --n) add(one_call(false, false));
+        total_ = total(never, n);
+        auto const size = outcomes_.size();
+        auto const until_end = std::min<std::uint64_t>(n, size - next_);
+        auto const wrapped = std::min<std::uint64_t>(n, size) - until_end;
+        std::fill_n(outcomes_.begin() + static_cast<std::ptrdiff_t>(next_), until_end, success());
+        std::fill_n(outcomes_.begin(), std::min<std::uint64_t>(wrapped, next_), success());
+        next_ = (next_ + n) % size;
     }
 
     [[nodiscard]] circuit_tally total() const noexcept { return total_; }
-    [[nodiscard]] circuit_tally total(time_point, std::uint64_t) const noexcept { return total_; }
+
+    /// The total as add_successes(n) would leave it.
+    [[nodiscard]] circuit_tally total(time_point, std::uint64_t n) const noexcept
+    {
+        auto const size = outcomes_.size();
+        if (n >= size) return {size, 0, 0};
+        auto result = total_;
+        auto from = next_;
+        for (auto left = n; left > 0; --left) {
+            result -= outcomes_[from];
+            from = from + 1 == size ? 0 : from + 1;
+        }
+        result.calls += n;
+        return result;
+    }
+
+    /// After so many successes in a row the window may be full of them.
+    [[nodiscard]] std::uint32_t worth_a_look() const noexcept { return static_cast<std::uint32_t>(outcomes_.size()); }
 
     /// A success would replace a success: it changes nothing that can be observed.
     [[nodiscard]] bool full_of_successes() const noexcept { return total_ == circuit_tally{outcomes_.size(), 0, 0}; }
@@ -86,6 +109,8 @@ private:
         }
         operator circuit_tally() const noexcept { return {bits & 1u, (bits >> 1) & 1u, (bits >> 2) & 1u}; }
     };
+
+    [[nodiscard]] static entry success() noexcept { return entry(one_call(false, false)); }
 
     [[nodiscard]] static std::size_t checked(count_window w)
     {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/breaker/count_window.hpp>
+#include <weir/breaker/success_front.hpp>
 #include <weir/breaker/tally.hpp>
 #include <weir/breaker/time_window.hpp>
 #include <weir/core/atomic.hpp>
@@ -19,16 +20,14 @@ using outcome_window = std::variant<time_window, count_window>;
 
 namespace detail {
 
-/// A window of either kind with a front: a place where plain successes, that is nearly all calls of a healthy peer, are
-/// counted without the breaker's lock, and exactly.
+/// A window of either kind with a front, where plain successes, that is nearly all calls of a healthy peer, are counted
+/// without the breaker's lock, and exactly. A full count window without a failure has nothing to count: a success would
+/// replace a success. Between two drains there are only successes, so a count window keeps its order.
 ///
-/// A time window's front counts the successes of its current bucket in one word. A full count window without a failure
-/// has nothing to count: a success would replace a success.
-///
-/// Why it is exact. (1) The generation is in the compared word, so a success is added to its own generation or to none.
-/// (2) Whoever changes the window under the lock first sets `watched_`, then drains the front; a success first adds to
-/// the front, then reads `watched_`. In the single order of these sequentially consistent operations either the drain
-/// takes this success along, or this success sees the flag, or what the judgement after that drain left in it.
+/// Why it is exact. (1) A success is added to its own generation or to none. (2) Whoever changes the window under the
+/// lock first sets `watched_`, then drains the front; a success first adds to the front, then reads `watched_`. In the
+/// single order of these sequentially consistent operations either the drain takes this success along, or this success
+/// sees the flag, or what the judgement after that drain left in it. That holds for each stripe of the front alone.
 class window_with_front {
 public:
     enum class counted {
@@ -37,8 +36,8 @@ public:
         then_judge,  ///< and it may have changed more than a count: take the lock, `update` with an empty tally
     };
 
-    window_with_front(outcome_window const& o, std::uint64_t generation)
-        : options_(o), ring_(make(o)), front_(first(generation))
+    window_with_front(outcome_window const& o, std::uint64_t generation, unsigned stripes = 1)
+        : options_(o), ring_(make(o)), limit_(limit_of(ring_)), front_(stripes, generation)
     {
     }
 
@@ -47,13 +46,15 @@ public:
     {
         if (unchanged_by_success_.load(std::memory_order_acquire) == generation) return counted::yes;
         if (now >= bucket_end_.load(std::memory_order_acquire)) return counted::no;
-        auto front = front_.load(std::memory_order_relaxed);
-        do {
-            if ((front & ~count_mask) != first(generation)) return counted::yes;
-            if ((front & count_mask) == count_mask) return counted::no;  // full: drain it
-        } while (!front_.compare_exchange_weak(front, front + 1, std::memory_order_seq_cst, std::memory_order_relaxed));
-        return watched_.load(std::memory_order_seq_cst) ? counted::then_judge : counted::yes;
+        auto const n = front_.count(generation);
+        if (n == 0) return counted::yes;
+        if (n == success_front::most) return counted::no;  // full: drain it
+        bool const judge = watched_.load(std::memory_order_seq_cst) || n == limit_.load(std::memory_order_relaxed);
+        return judge ? counted::then_judge : counted::yes;
     }
+
+    void count_refusal() noexcept { front_.count_refusal(); }
+    [[nodiscard]] std::uint64_t refusals() const noexcept { return front_.refusals(); }
 
     // All others: under the breaker's lock.
 
@@ -84,10 +85,9 @@ public:
     /// Stops counting for the old generation and begins a new one with what the window holds.
     void begin(std::uint64_t generation) noexcept
     {
-        drain();
         bucket_end_.store(time_point::min(), std::memory_order_relaxed);
         watch(false, 0);
-        front_.store(first(generation), std::memory_order_seq_cst);
+        add_successes(front_.restart(generation));
     }
 
     void clear() noexcept
@@ -109,13 +109,13 @@ public:
         else
             std::visit([held = total(now)](auto& r) { r.take_over(held); }, fresh);
         ring_ = std::move(fresh);
+        limit_.store(limit_of(ring_), std::memory_order_relaxed);
         options_ = o;
     }
 
     [[nodiscard]] circuit_tally total(time_point now) const noexcept
     {
-        auto const successes = front_.load(std::memory_order_seq_cst) & count_mask;
-        return std::visit([&](auto const& r) { return r.total(now, successes); }, ring_);
+        return std::visit([&](auto const& r) { return r.total(now, front_.total()); }, ring_);
     }
 
     /// As of the last `update`, without what the front has counted since.
@@ -127,33 +127,33 @@ public:
 private:
     using ring = std::variant<time_ring, count_ring>;
 
-    // 32 bits of generation, then 32 bits of count. A success would have to sleep through exactly 2^32 changes of
-    // state, between the breaker's check of the whole generation and this one, to be taken for one of another
-    // generation.
-    static constexpr std::uint64_t count_mask = 0xffff'ffffu;
-    static constexpr std::uint64_t first(std::uint64_t generation) noexcept { return generation << 32; }
-
     static ring make(outcome_window const& o)
     {
         if (auto const* const t = std::get_if<time_window>(&o)) return time_ring(*t);
         return count_ring(std::get<count_window>(o));
     }
 
-    void drain() noexcept
+    /// So many successes on one stripe may have changed what a window looks like.
+    static std::uint32_t limit_of(ring const& r) noexcept
     {
-        auto const seen = front_.fetch_and(~count_mask, std::memory_order_seq_cst) & count_mask;
-        if (seen != 0) std::visit([&](auto& r) { r.add_successes(seen); }, ring_);
+        return std::visit([](auto const& w) { return w.worth_a_look(); }, r);
+    }
+
+    void drain() noexcept { add_successes(front_.drain()); }
+    void add_successes(std::uint64_t n) noexcept
+    {
+        if (n != 0) std::visit([&](auto& r) { r.add_successes(n); }, ring_);
     }
 
     outcome_window options_;
     ring ring_;
 
-    // Written under the lock, rarely; read by everyone. Apart from the front, which every success of a time window
-    // writes.
+    // Written under the lock, rarely; read by everyone.
     alignas(64) atomic<std::uint64_t> unchanged_by_success_{0};  // the generation of which this is true
     atomic<time_point> bucket_end_{time_point::min()};           // from then on the front must not count
+    atomic<std::uint32_t> limit_;                                // a stripe with so many successes asks for a judgement
     atomic<bool> watched_{false};
-    alignas(64) atomic<std::uint64_t> front_;
+    success_front front_;
 };
 
 }  // namespace detail

@@ -75,15 +75,18 @@ public:
     }
 
     /// Decided as soon as the probes still out cannot change it. Rates are over all N; slow_rate 0: slowness is not
-    /// judged.
-    [[nodiscard]] verdict judge(double failure_rate, double slow_rate) const noexcept
+    /// judged; success_rate not 0: so many must succeed, and failure_rate does not matter.
+    [[nodiscard]] verdict judge(double failure_rate, double slow_rate, double success_rate = 0) const noexcept
     {
         auto const n = std::max<std::uint64_t>(wanted_, decided_.calls);  // N may have been lowered meanwhile
         auto const open = n - decided_.calls;
         bool const judge_slow = slow_rate > 0;
-        if (reaches(decided_.failures, n, failure_rate)) return verdict::sick;
+        auto const sick = [&](std::uint64_t failures) {
+            return success_rate > 0 ? !reaches(n - failures, n, success_rate) : reaches(failures, n, failure_rate);
+        };
+        if (sick(decided_.failures)) return verdict::sick;
         if (judge_slow && reaches(decided_.slow, n, slow_rate)) return verdict::sick;
-        if (reaches(decided_.failures + open, n, failure_rate)) return verdict::undecided;
+        if (sick(decided_.failures + open)) return verdict::undecided;
         if (judge_slow && reaches(decided_.slow + open, n, slow_rate)) return verdict::undecided;
         return verdict::healthy;
     }

@@ -74,6 +74,8 @@ public:
     /// A success always raises a count here.
     [[nodiscard]] bool full_of_successes() const noexcept { return false; }
 
+    [[nodiscard]] std::uint32_t worth_a_look() const noexcept { return 0; }
+
     void clear() noexcept
     {
         std::fill(buckets_.begin(), buckets_.end(), circuit_tally{});

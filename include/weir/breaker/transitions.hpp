@@ -5,7 +5,6 @@
 #include <weir/core/time.hpp>
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -80,18 +79,18 @@ public:
         if (delivering_) return;
         delivering_ = true;
         while (!waiting_.empty()) {
-            auto const t = waiting_.front();
-            auto const listeners = listeners_;
-            waiting_.pop_front();
-            lock.unlock();
-            for (auto const& f : *listeners) {
-                try {
-                    f(t);
-                } catch (...) {
-                    // A listener that throws harms neither the breaker nor the next listener.
+            for (auto const& t : std::exchange(waiting_, {})) {
+                auto const listeners = listeners_;
+                lock.unlock();
+                for (auto const& f : *listeners) {
+                    try {
+                        f(t);
+                    } catch (...) {
+                        // A listener that throws harms neither the breaker nor the next listener.
+                    }
                 }
+                lock.lock();
             }
-            lock.lock();
         }
         delivering_ = false;
     }
@@ -105,7 +104,7 @@ private:
 
     mutex mutex_;
     std::shared_ptr<list const> listeners_;  // replaced, never changed: a delivery in progress keeps its own
-    std::deque<circuit_transition> waiting_;
+    std::vector<circuit_transition> waiting_;
     bool delivering_ = false;
 };
 

@@ -6,7 +6,7 @@
 #include <weir/core/time.hpp>
 #include <weir/limit/detail/byte_lock.hpp>
 #include <weir/limit/detail/gcra.hpp>
-#include <weir/limit/detail/stripe_index.hpp>
+#include <weir/core/detail/stripe_index.hpp>
 
 #include <algorithm>
 #include <atomic>
