@@ -70,6 +70,7 @@
 #include <weir/limit/partitioned_limit.hpp>
 #include <weir/limit/rate.hpp>
 #include <weir/limit/rate_permit.hpp>
+#include <weir/limit/shedding_queue.hpp>
 #include <weir/limit/sliding_window_limiter.hpp>
 #include <weir/limit/sliding_window_log.hpp>
 #include <weir/limit/striped_token_bucket.hpp>
