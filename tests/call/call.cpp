@@ -11,6 +11,8 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 using namespace std::chrono_literals;
 using weir::testing::manual_clock;
@@ -205,4 +207,37 @@ TEST_CASE("call: the classifier decides what is a failure")
     n = -9;
     CHECK(p.call([&](weir::attempt const&) { return reply{++n < 3 ? 503 : 200}; }, clock)->status ==
           503);  // the last answer
+}
+
+namespace {
+
+/// Knows how many of its kind hold a body.
+struct reply {
+    static inline int alive = 0;
+    std::shared_ptr<int> body = std::shared_ptr<int>(new int(++alive), [](int* p) { --alive, delete p; });
+};
+
+/// Asks how many are alive while a call waits.
+struct counting_clock {
+    weir::testing::manual_clock time;
+    std::vector<int>* alive;
+    [[nodiscard]] weir::time_point now() const noexcept { return time.now(); }
+    void sleep_until(weir::time_point t) const
+    {
+        alive->push_back(reply::alive);
+        time.sleep_until(t);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("call: through a pause, only the result that may still be the answer is kept")
+{
+    std::vector<int> alive;
+    counting_clock clock{manual_clock(), &alive};
+    auto p = weir::pipeline(weir::classify([](reply const&) { return weir::outcome::failure(); }),
+                            weir::retry({.max_attempts = 4, .backoff = weir::constant(1s)}));
+    CHECK(p.call([](weir::attempt const&) { return reply(); }, clock));
+    CHECK(alive == std::vector<int>{1, 1, 1});
+    CHECK(reply::alive == 0);
 }

@@ -600,3 +600,21 @@ TEST_CASE("machine, hedge: random histories keep every promise")
         if (over && wins == 1) REQUIRE(seen.report.last.ok());
     }
 }
+
+TEST_CASE("machine, hedge: left of it a gate is asked once for all copies, right of it once for each")
+{
+    ledger outer, inner;
+    weir::retry_budget budget;
+    auto p = weir::pipeline(outer, weir::hedge({.delay = 10ms}, budget), inner);
+    stepper s(p);
+    send_both(s);
+    CHECK(outer.admitted == 1);
+    CHECK(inner.admitted == 2);
+    CHECK(s.finished(1, outcome::success()));
+    CHECK_FALSE(s.finished(0, outcome::failure()));  // failed before it could be cancelled
+    CHECK(s.next().what == decltype(s)::verb::done);
+    REQUIRE(outer.outcomes.size() == 1);
+    CHECK(outer.outcomes[0].ok());
+    REQUIRE(inner.outcomes.size() == 2);
+    CHECK(inner.outcomes[1].failed());
+}
