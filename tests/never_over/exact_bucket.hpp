@@ -58,8 +58,10 @@ public:
     {
         exact_bucket next{r, burst};
         if (used_) {
-            next.full_at_ = up(debt(now) * next.permit_, permit_) + next.earned(now);
-            next.used_ = true;
+            // Full for longer than can be written in the new parts is as good as never used.
+            auto const owed = debt(now);
+            next.used_ = owed > -(int128{1} << 125) / next.permit_;
+            if (next.used_) next.full_at_ = up(owed * next.permit_, permit_) + next.earned(now);
         }
         *this = next;
     }

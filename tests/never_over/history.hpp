@@ -41,7 +41,7 @@ public:
         if (flips_.size() > 1)
             f = &*std::prev(std::upper_bound(flips_.begin(), flips_.end(), t,
                                              [](std::int64_t when, since const& c) { return when < c.at; }));
-        return f->sum + int128{t - f->at} * f->parts;
+        return f->sum + (int128{t} - f->at) * f->parts;
     }
 
     std::int64_t permit;

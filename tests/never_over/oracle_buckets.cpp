@@ -78,7 +78,7 @@ struct any_clock {
     void go_on(generator& g, exact_bucket const& b, bool may_step_back = true)
     {
         auto const permit = b.permit() / b.earns();
-        auto const room = INT64_MAX - 1'000'000'000'000 - now;
+        auto const room = INT64_MAX - 1'000'000'000'000 - std::max<std::int64_t>(now, 0);
         std::int64_t step = 0;
         switch (g() % 64) {
             case 0: step = static_cast<std::int64_t>(any_size(g, 200'000'000'000'000'000)); break;

@@ -110,7 +110,7 @@ void beside_the_oracle(std::uint64_t seed, std::uint64_t most)
         auto const gap = 2 * length / static_cast<std::int64_t>(std::max<std::uint64_t>(limit, 1)) + 1;
         for (int i = 0; i < 2'000; ++i) {
             CAPTURE(i);
-            auto const room = INT64_MAX - length - 1'000'000'000 - now;
+            auto const room = INT64_MAX - length - 1'000'000'000 - std::max<std::int64_t>(now, 0);
             std::int64_t step = static_cast<std::int64_t>(g() % static_cast<std::uint64_t>(gap));
             if (g() % 64 == 0) step = length - (now - place(now, length) * length) - static_cast<std::int64_t>(g() % 2);
             if (g() % 128 == 0) step = static_cast<std::int64_t>(any_size(g, 100'000'000'000'000'000));
