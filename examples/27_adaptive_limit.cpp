@@ -20,8 +20,6 @@
 
 #include <cstdio>
 #include <deque>
-#include <queue>
-#include <string>
 
 using namespace std::chrono_literals;
 

@@ -67,6 +67,7 @@
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/limit_algorithm.hpp>
 #include <weir/limit/littles_law.hpp>
+#include <weir/limit/load_shedder.hpp>
 #include <weir/limit/partitioned_limit.hpp>
 #include <weir/limit/rate.hpp>
 #include <weir/limit/rate_permit.hpp>
