@@ -5,7 +5,6 @@
 #include <weir/core/time.hpp>
 
 #include <algorithm>
-#include <optional>
 
 namespace weir::detail {
 
@@ -26,10 +25,10 @@ public:
 
     /// The instant until which it stays open: never sooner than the interval, later by a share of it that u in [0, 1)
     /// chooses, so that a fleet does not come back as one; nor sooner than the peer has asked for, up to max_open_for.
-    [[nodiscard]] time_point end(circuit_breaker_options const& o, time_point now, std::optional<duration> asked,
+    [[nodiscard]] time_point end(circuit_breaker_options const& o, time_point now, duration asked,
                                  double u) const noexcept
     {
-        auto const least = std::max(present_, std::min(asked.value_or(duration::zero()), o.max_open_for));
+        auto const least = std::max(present_, std::min(asked, o.max_open_for));
         auto const more = static_cast<double>(least.count()) * o.open_jitter * u;
         auto const most = static_cast<double>(duration::max().count());
         return later(later(now, least), more < most ? duration(static_cast<duration::rep>(more)) : duration::max());

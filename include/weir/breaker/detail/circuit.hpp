@@ -113,11 +113,11 @@ private:
     // Under the lock. Those that answer true have news for listeners.
     void let_time_pass(time_point now) noexcept;
     [[nodiscard]] admission<permit> admit_under_lock(time_point now) noexcept;
-    [[nodiscard]] bool judge_window(time_point now, std::optional<duration> asked) noexcept;
-    [[nodiscard]] bool judge_probes(time_point now, std::optional<duration> asked) noexcept;
+    [[nodiscard]] bool judge_window(time_point now, duration asked) noexcept;
+    [[nodiscard]] bool judge_probes(time_point now, duration asked) noexcept;
     void recover(time_point now) noexcept;
-    void open_again(time_point now, std::optional<duration> asked) noexcept;
-    void go(circuit_state to, time_point now, std::optional<duration> asked = {}, stamp ramp = 0) noexcept;
+    void open_again(time_point now, duration asked) noexcept;
+    void go(circuit_state to, time_point now, duration asked = {}, stamp ramp = 0) noexcept;
 
     [[nodiscard]] stamp current() const noexcept { return stamp_.load(std::memory_order_relaxed); }
     [[nodiscard]] bool is(circuit_state s) const noexcept { return state_of(current()) == s; }
@@ -237,7 +237,7 @@ inline void circuit::settle(stamp s, std::uint64_t probe, outcome const& o, time
             return;
         if (done == counted::then_judge) call = {};
     }
-    auto const asked = o.failed() ? o.retry_after : std::nullopt;
+    auto const asked = o.failed() ? o.retry_after.value_or(duration::zero()) : duration::zero();
 
     bool news = false;
     {
@@ -262,7 +262,7 @@ inline void circuit::give_back(std::uint64_t probe) noexcept
     probes_.give_back(probe);  // a probe of an earlier half-open period is not known any more
 }
 
-inline bool circuit::judge_window(time_point now, std::optional<duration> asked) noexcept
+inline bool circuit::judge_window(time_point now, duration asked) noexcept
 {
     auto const& o = options_;
     auto const total = window_.total();
@@ -289,7 +289,7 @@ inline bool circuit::judge_window(time_point now, std::optional<duration> asked)
     return crossed;
 }
 
-inline bool circuit::judge_probes(time_point now, std::optional<duration> asked) noexcept
+inline bool circuit::judge_probes(time_point now, duration asked) noexcept
 {
     auto const slow_rate = judges_slowness() ? options_.slow_call_rate : 0.0;
     switch (probes_.judge(options_.failure_rate, slow_rate, options_.half_open_success_rate)) {
@@ -307,14 +307,14 @@ inline void circuit::recover(time_point now) noexcept
     go(circuit_state::closed, now, {}, ramping);
 }
 
-inline void circuit::open_again(time_point now, std::optional<duration> asked) noexcept
+inline void circuit::open_again(time_point now, duration asked) noexcept
 {
     interval_.grow(options_);
     go(circuit_state::open, now, asked);
 }
 
 /// The only place where the state changes.
-inline void circuit::go(circuit_state to, time_point now, std::optional<duration> asked, stamp ramp) noexcept
+inline void circuit::go(circuit_state to, time_point now, duration asked, stamp ramp) noexcept
 {
     auto const from = state_of(current());
     auto const generation = generation_of(current()) + 1;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/atomic.hpp>
+#include <weir/core/detail/stripe_index.hpp>
 #include <weir/core/random.hpp>
 
 #include <atomic>
@@ -12,18 +13,21 @@ namespace weir::detail {
 
 /// Random numbers for the rare moments of a breaker, from any thread: splitmix64 (Steele, Lea and Flood, Fast splittable
 /// pseudorandom number generators, 2014) makes each from the seed and its place in line, so there is no state to guard.
+/// Each thread has a line of its own; with a seed that was given there is one line for all, so that it replays.
 class draws {
 public:
     using result_type = std::uint64_t;
     static constexpr std::uint64_t min() noexcept { return 0; }
     static constexpr std::uint64_t max() noexcept { return UINT64_MAX; }
 
-    explicit draws(std::optional<std::uint64_t> seed) : state_(seed ? *seed : thread_random()()) {}
+    explicit draws(std::optional<std::uint64_t> seed)
+        : seed_(seed ? *seed : thread_random()()), replays_(seed.has_value())
+    {
+    }
 
     std::uint64_t operator()() noexcept
     {
-        constexpr std::uint64_t golden = 0x9e3779b97f4a7c15u;
-        auto z = state_.fetch_add(golden, std::memory_order_relaxed) + golden;
+        auto z = seed_ + 0x9e3779b97f4a7c15u * place();
         z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
         z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
         return z ^ (z >> 31);
@@ -33,7 +37,16 @@ public:
     [[nodiscard]] double unit() noexcept { return uniform_unit(*this); }
 
 private:
-    atomic<std::uint64_t> state_;
+    [[nodiscard]] std::uint64_t place() noexcept
+    {
+        if (replays_) return 1 + drawn_.fetch_add(1, std::memory_order_relaxed);
+        thread_local std::uint64_t last = std::uint64_t{thread_index()} << 40;
+        return ++last;
+    }
+
+    std::uint64_t const seed_;
+    bool const replays_;
+    atomic<std::uint64_t> drawn_{0};
 };
 
 }  // namespace weir::detail
