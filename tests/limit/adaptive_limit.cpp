@@ -56,7 +56,7 @@ struct restless {
     restless() = default;
     explicit restless(options const&) {}
     void update(limit_sample const& s) noexcept { ended += s.calls, up = !up; }
-    [[nodiscard]] std::uint32_t limit() const noexcept { return up ? 6 : 2; }
+    [[nodiscard]] std::uint32_t limit() const noexcept { return up ? 3 : 1; }
     void reconfigure(options const&) {}
     std::uint64_t ended = 0;
     bool up = false;
@@ -182,7 +182,7 @@ TEST_CASE("adaptive_limit: asks its own clock where no time is given")
 TEST_CASE("adaptive_limit: with many threads and a restless limit, never one over, and every end is counted")
 {
     adaptive_limit<restless> limit;
-    constexpr int threads = 4, rounds = 20'000;
+    constexpr int threads = 6, rounds = 5'000;
     std::atomic<int> inside{0};
     std::atomic<int> over{0};
     std::atomic<std::uint64_t> ended{0};
@@ -195,7 +195,8 @@ TEST_CASE("adaptive_limit: with many threads and a restless limit, never one ove
                 for (int i = 0; i < rounds; ++i) {
                     auto a = limit.admit(start);
                     if (!a) continue;
-                    if (++inside > 6) ++over;
+                    if (++inside > 3) ++over;
+                    std::this_thread::yield();
                     --inside;
                     ++ended;
                     a->record(outcome::success(1ms), start);
@@ -207,4 +208,29 @@ TEST_CASE("adaptive_limit: with many threads and a restless limit, never one ove
     // The last sample tells of all that ended while another held the lock.
     limit.admit(start)->record(outcome::success(1ms), start);
     CHECK(limit.algorithm().ended == ended + 1);
+}
+
+TEST_CASE("adaptive_limit: of four threads that ask at the same moment for the last slot, one has it")
+{
+    adaptive_limit<weir::fixed_limit> limit{{.concurrency = {.limit = 1}}};
+    constexpr int threads = 4, rounds = 4'000;
+    std::atomic<int> admitted{0}, wrong{0}, ready{0};
+    std::barrier after{threads, [&]() noexcept { wrong += admitted.exchange(0) != 1, ready = 0; }};
+    std::barrier again{threads};
+    std::vector<std::jthread> crowd;
+    for (int t = 0; t < threads; ++t)
+        crowd.emplace_back([&] {
+            for (int i = 0; i < rounds; ++i) {
+                // Spinning: who is woken from sleep comes alone.
+                for (++ready; ready < threads;) std::this_thread::yield();
+                auto slot = limit.admit(start);
+                admitted += static_cast<bool>(slot);
+                after.arrive_and_wait();
+                if (slot) slot->record(outcome::ignored(), start);
+                again.arrive_and_wait();
+            }
+        });
+    crowd.clear();
+    CHECK(wrong.load() == 0);
+    CHECK(limit.in_flight() == 0);
 }
