@@ -8,6 +8,7 @@
 #include <weir/async/async_acquire.hpp>
 #include <weir/async/async_call.hpp>
 #include <weir/async/async_enqueue.hpp>
+#include <weir/async/single_flight.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/async/timer_queue.hpp>
 #include <weir/http/byte_rate.hpp>
