@@ -27,6 +27,7 @@
 #include <weir/breaker/transitions.hpp>
 #include <weir/call/attempt_timeout.hpp>
 #include <weir/call/call.hpp>
+#include <weir/call/chaos.hpp>
 #include <weir/call/classify.hpp>
 #include <weir/call/deadline.hpp>
 #include <weir/call/dry_run.hpp>

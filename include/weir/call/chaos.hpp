@@ -1,0 +1,209 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/core/admission.hpp>
+#include <weir/core/atomic.hpp>
+#include <weir/core/attempt.hpp>
+#include <weir/core/bad_option.hpp>
+#include <weir/core/random.hpp>
+#include <weir/core/result.hpp>
+#include <weir/core/time.hpp>
+#include <weir/core/tsc_clock.hpp>
+
+#include <atomic>
+#include <concepts>
+#include <cstdint>
+#include <mutex>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace weir {
+
+/// Rates are shares of the attempts, from 0 to 1, drawn apart from each other.
+struct chaos_options {
+    bool enabled = false;     ///< off: nothing is drawn, and everything passes
+    double fault_rate = 0.0;  ///< the operation ends with `fault` instead of running
+    std::error_code fault = std::make_error_code(std::errc::connection_reset);
+    double latency_rate = 0.0;  ///< it begins `latency` later
+    duration latency = std::chrono::seconds(1);
+    double outcome_rate = 0.0;    ///< it ends with a value of the test's instead of running
+    double behaviour_rate = 0.0;  ///< a function of the test's is called before it
+};
+
+/// What is done to one attempt. If both `fault` and `outcome` were drawn, the fault it is.
+struct chaos_verdict {
+    duration latency{};
+    std::error_code fault{};
+    bool outcome = false;
+    bool behaviour = false;
+};
+
+/// The token of a chaos gate: only says when to start.
+class chaos_permit {
+public:
+    explicit chaos_permit(time_point start) noexcept : start_(start) {}
+    chaos_permit(chaos_permit&&) noexcept = default;
+    chaos_permit& operator=(chaos_permit&&) noexcept = default;
+
+    [[nodiscard]] time_point start_at() const noexcept { return start_; }
+    void record(outcome const&, time_point) noexcept {}
+
+private:
+    time_point start_;
+};
+
+/// Trouble on purpose: does the pipeline hold when a share of the attempts is late, fails or lies? In the same places
+/// every time, for the same seed. Innermost, where the real trouble comes from:
+///
+///   weir::chaos chaos(42, {.enabled = true, .fault_rate = 0.1, .latency_rate = 0.2, .latency = 500ms});
+///   guarded.call(chaos.around(op));                            // in a blocking call: faults and latency
+///   auto late = weir::pipeline(weir::retry(), chaos, ...);     // as a gate, in any call: latency
+///
+/// As a gate it delays the send (`start_at`), before the attempt's time limit begins to run; around an operation, the
+/// delay is the operation's own. Use one or the other. An operation of another shape asks `draw` what to do.
+///
+/// The n-th attempt drawn gets the n-th verdict of the seed, whatever the rates are and however often they change.
+///
+/// Throws:  constructor and reconfigure only, std::invalid_argument for the options.
+/// Threads: any. With several, the verdicts are the same ones; who gets which depends on who comes first.
+/// Cost:    off, one relaxed load. On, a short lock. User code runs without it.
+/// Seen in: examples/29_chaos.cpp
+class chaos {
+public:
+    using options = chaos_options;
+    using token = chaos_permit;
+
+    explicit chaos(std::uint64_t seed, options const& o = {}) : enabled_(checked(o).enabled), seed_(seed), options_(o)
+    {
+        random_.seed(seed);
+    }
+
+    /// The next attempt's fate.
+    [[nodiscard]] chaos_verdict draw() noexcept;
+
+    /// Latency only.
+    admission<token> admit(time_point now) noexcept { return token(later(now, draw().latency)); }
+
+    /// `op`, troubled. `instead()` gives the value for an outcome of the test's, `before()` is the behaviour; without
+    /// them these are not injected. Returns a function of the attempt that returns a result.
+    template <class Op, clock Clock = tsc_clock>
+    [[nodiscard]] auto around(Op op, Clock clock = {});
+    template <class Op, class Instead, class Before, clock Clock = tsc_clock>
+        requires std::invocable<Instead&> && std::invocable<Before&>
+    [[nodiscard]] auto around(Op op, Instead instead, Before before, Clock clock = {});
+
+    void enable(bool on) noexcept { enabled_.store(on, std::memory_order_relaxed); }
+    [[nodiscard]] bool enabled() const noexcept { return enabled_.load(std::memory_order_relaxed); }
+
+    /// From the next attempt on. The sequence goes on where it is.
+    void reconfigure(options const& o)
+    {
+        checked(o);
+        {
+            std::scoped_lock const lock(mutex_);
+            options_ = o;
+        }
+        enable(o.enabled);
+    }
+
+    [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
+
+    /// Attempts drawn so far.
+    [[nodiscard]] std::uint64_t drawn() const
+    {
+        std::scoped_lock const lock(mutex_);
+        return drawn_;
+    }
+
+private:
+    static options const& checked(options const& o)
+    {
+        auto const rate = [](char const* field, double r) {
+            if (!(r >= 0.0 && r <= 1.0)) detail::bad_option(field, "from 0 to 1", r);
+        };
+        rate("chaos_options.fault_rate", o.fault_rate);
+        rate("chaos_options.latency_rate", o.latency_rate);
+        rate("chaos_options.outcome_rate", o.outcome_rate);
+        rate("chaos_options.behaviour_rate", o.behaviour_rate);
+        if (o.latency < duration::zero()) detail::bad_option("chaos_options.latency", "0 ms or above", o.latency);
+        if (!o.fault) detail::bad_option("chaos_options.fault", "an error", o.fault.value());
+        return o;
+    }
+
+    atomic<bool> enabled_;
+    std::uint64_t const seed_;
+    mutable mutex mutex_;
+    options options_;
+    random_engine random_;
+    std::uint64_t drawn_ = 0;
+};
+
+inline chaos_verdict chaos::draw() noexcept
+{
+    chaos_verdict v;
+    if (!enabled()) return v;
+    std::scoped_lock const lock(mutex_);
+    ++drawn_;
+    // All four every time, so that changing one rate does not move the others' places.
+    auto const fault = uniform_unit(random_), latency = uniform_unit(random_);
+    auto const outcome = uniform_unit(random_), behaviour = uniform_unit(random_);
+    if (fault < options_.fault_rate) v.fault = options_.fault;
+    if (latency < options_.latency_rate) v.latency = options_.latency;
+    v.outcome = outcome < options_.outcome_rate;
+    v.behaviour = behaviour < options_.behaviour_rate;
+    return v;
+}
+
+namespace detail {
+
+/// What an operation of a blocking call returns, as a result.
+template <class R>
+struct chaos_result {
+    using type = result<R>;
+};
+template <class T>
+struct chaos_result<result<T>> {
+    using type = result<T>;
+};
+
+struct no_chaos {
+    void operator()() const noexcept {}
+};
+
+}  // namespace detail
+
+template <class Op, clock Clock>
+auto chaos::around(Op op, Clock clock)
+{
+    return around(std::move(op), detail::no_chaos{}, detail::no_chaos{}, std::move(clock));
+}
+
+template <class Op, class Instead, class Before, clock Clock>
+    requires std::invocable<Instead&> && std::invocable<Before&>
+auto chaos::around(Op op, Instead instead, Before before, Clock clock)
+{
+    static_assert(std::invocable<Op&, attempt const&>, "weir::chaos::around: op takes a weir::attempt const&");
+    using returned = std::remove_cvref_t<std::invoke_result_t<Op&, attempt const&>>;
+    using answer = typename detail::chaos_result<returned>::type;
+    return [this, op = std::move(op), instead = std::move(instead), before = std::move(before),
+            clock = std::move(clock)](attempt const& a) mutable -> answer {
+        auto const v = draw();
+        if (v.latency > duration::zero()) clock.sleep_until(later(clock.now(), v.latency));
+        if (v.behaviour) before();
+        if (v.fault) return error(v.fault);
+        if constexpr (!std::same_as<Instead, detail::no_chaos>) {
+            if (v.outcome) return instead();
+        } else {
+            (void)instead;
+        }
+        if constexpr (std::is_void_v<returned>) {
+            op(a);
+            return {};
+        } else {
+            return op(a);
+        }
+    };
+}
+
+}  // namespace weir
