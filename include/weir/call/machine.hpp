@@ -87,9 +87,7 @@ public:
     void abandon() noexcept;
 
 private:
-    using tokens = detail::held_tokens<Pipeline>;
-
-    static constexpr auto roles_ = tokens::roles;
+    static constexpr auto roles_ = detail::roles_of<typename Pipeline::stages>;
     static constexpr std::size_t retry_ = detail::find(roles_, detail::role::retry);
     static constexpr std::size_t hedge_ = detail::find(roles_, detail::role::hedge);
     static constexpr bool has_retry_ = retry_ != detail::nowhere;
@@ -97,6 +95,9 @@ private:
     static constexpr bool hedges_ = has_hedge_ && InFlight > 1;
     // Without a retry or hedge rule there is one attempt, and every gate belongs to it.
     static constexpr std::size_t first_per_attempt_ = has_retry_ ? retry_ : has_hedge_ ? hedge_ : 0;
+
+    using call_tokens = detail::held_tokens<Pipeline, 0, first_per_attempt_>;
+    using attempt_tokens = detail::held_tokens<Pipeline, first_per_attempt_, Pipeline::size>;
 
     enum class phase : std::uint8_t {
         idle,
@@ -114,7 +115,9 @@ private:
         attempt what;
         time_point sent_at{};
         time_point hold_until{};
-        tokens held;
+        attempt_tokens held;
+
+        slot() {}  // so that its room is not cleared first
     };
 
     /// An attempt that was told to stop, and did not care, is told again when its time is up.
@@ -126,24 +129,16 @@ private:
     /// The gates left of retry, and those right of it.
     bool admit_call(time_point now, time_point& start_at)
     {
-        return per_call_.template admit<0, first_per_attempt_>(pipeline_, now, nullptr, detail::avoid_last{}, start_at,
-                                                               refusal_);
+        return per_call_.admit(pipeline_, now, nullptr, detail::avoid_last{}, start_at, refusal_);
     }
-    void settle_call(outcome const* o, time_point now) noexcept
-    {
-        per_call_.template settle<0, first_per_attempt_>(o, now);
-    }
+    void settle_call(outcome const* o, time_point now) noexcept { per_call_.settle(o, now); }
     template <class Avoid>
     bool admit_attempt(slot& s, time_point now, random_engine& random, Avoid const& avoid, time_point& start_at,
                        rejection& refusal)
     {
-        return s.held.template admit<first_per_attempt_, Pipeline::size>(pipeline_, now, &random, avoid, start_at,
-                                                                         refusal);
+        return s.held.admit(pipeline_, now, &random, avoid, start_at, refusal);
     }
-    static void settle_attempt(slot& s, outcome const* o, time_point now) noexcept
-    {
-        s.held.template settle<first_per_attempt_, Pipeline::size>(o, now);
-    }
+    static void settle_attempt(slot& s, outcome const* o, time_point now) noexcept { s.held.settle(o, now); }
 
     [[nodiscard]] bool in_flight() const noexcept
     {
@@ -185,7 +180,7 @@ private:
     }
 
     Pipeline& pipeline_;
-    tokens per_call_;
+    call_tokens per_call_;
     std::array<slot, InFlight> slots_;
     time_point started_{};
     time_point call_deadline_ = never;

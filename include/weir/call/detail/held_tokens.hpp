@@ -59,16 +59,16 @@ struct avoid_all {
     }
 };
 
-/// Room for the token of each gate of a pipeline: what a call, or one of its attempts, holds.
-template <class Pipeline>
+/// Room for the tokens of gates [First, Last) of a pipeline: what a call, or one of its attempts, holds.
+template <class Pipeline, std::size_t First, std::size_t Last>
 class held_tokens {
 public:
     static constexpr auto roles = roles_of<typename Pipeline::stages>;
     static constexpr std::size_t balancer = find(roles, role::balancer);
 
-    /// Asks gates [First, Last) in order, until one refuses; `refusal` then says why. `start_at` moves to when the
+    /// Asks the gates in order, until one refuses; `refusal` then says why. `start_at` moves to when the
     /// latest token may be used. What was taken before a refusal stays held, to be settled.
-    template <std::size_t First, std::size_t Last, class Avoid>
+    template <class Avoid>
     [[nodiscard]] bool admit(Pipeline& p, time_point now, random_engine* random, Avoid const& avoid,
                              time_point& start_at, rejection& refusal)
     {
@@ -105,9 +105,8 @@ public:
         }(std::make_index_sequence<Last - First>{});
     }
 
-    /// Settles gates [First, Last) in reverse order with `o`; null: not sent, and the tokens give back. A lease stays,
+    /// Settles them in reverse order with `o`; null: not sent, and the tokens give back. A lease stays,
     /// settled, for the next attempt is to avoid its endpoint; everything else is over.
-    template <std::size_t First, std::size_t Last>
     void settle(outcome const* o, time_point now) noexcept
     {
         auto const one = [&](auto i) {
@@ -126,7 +125,7 @@ public:
     /// Where the lease says to send; null without a balancer.
     [[nodiscard]] endpoint const* target() const noexcept
     {
-        if constexpr (balancer != nowhere)
+        if constexpr (is_gate(balancer))
             return &std::get<balancer>(tokens_)->endpoint();
         else
             return nullptr;
@@ -135,7 +134,7 @@ public:
     /// The settled lease of the attempt before.
     [[nodiscard]] auto take_lease() noexcept
     {
-        if constexpr (balancer != nowhere) {
+        if constexpr (is_gate(balancer)) {
             auto lease = std::move(std::get<balancer>(tokens_));
             put(std::get<balancer>(tokens_));
             return lease;
@@ -147,7 +146,7 @@ public:
 private:
     [[nodiscard]] static constexpr bool is_gate(std::size_t i)
     {
-        return roles[i] == role::gate || roles[i] == role::balancer;
+        return i >= First && i < Last && (roles[i] == role::gate || roles[i] == role::balancer);
     }
 
     /// Becomes what `make` returns where it is needed: the gate makes its token in the room it will be held in.
@@ -172,21 +171,22 @@ private:
         }
     }
 
-    template <class Stage>
+    template <std::size_t I>
     static auto room_for()
     {
-        if constexpr (role_of<Stage>() == role::balancer)
-            return decltype(std::declval<Stage&>().pick(time_point{}, std::declval<random_engine&>(), nullptr)){};
-        else if constexpr (role_of<Stage>() == role::gate)
-            return decltype(std::declval<Stage&>().admit(time_point{})){};
-        else
+        using stage = std::remove_reference_t<decltype(std::declval<Pipeline&>().template stage<I>())>;
+        if constexpr (!is_gate(I))
             return std::tuple<>{};
+        else if constexpr (I == balancer)
+            return decltype(std::declval<stage&>().pick(time_point{}, std::declval<random_engine&>(), nullptr)){};
+        else
+            return decltype(std::declval<stage&>().admit(time_point{})){};
     }
 
-    template <class... Stages>
-    static std::tuple<decltype(room_for<Stages>())...> layout(type_list<Stages...>);
+    template <std::size_t... I>
+    static std::tuple<decltype(room_for<I>())...> layout(std::index_sequence<I...>);
 
-    decltype(layout(typename Pipeline::stages{})) tokens_;
+    decltype(layout(std::make_index_sequence<Pipeline::size>{})) tokens_;
 };
 
 }  // namespace weir::detail

@@ -143,7 +143,7 @@ template <class... Stages>
                   "weir::pipeline: deadline bounds the whole call, so it stands left of retry; for one attempt write "
                   "weir::attempt_timeout right of retry");
     static_assert(
-        !checked || !stands(roles, role::balancer, side::left, role::retry),
+        !stands(roles, role::balancer, side::left, role::retry),
         "weir::pipeline: a balancer left of retry would send every attempt to the same endpoint; put it right "
         "of retry");
     static_assert(!checked || !stands(roles, role::enough_time, side::left, role::retry),
@@ -162,7 +162,7 @@ template <class... Stages>
     static_assert(!checked || !stands(roles, role::deadline, side::right, role::hedge),
                   "weir::pipeline: deadline bounds the whole call, so it stands left of hedge");
     static_assert(
-        !checked || !stands(roles, role::balancer, side::left, role::hedge),
+        !stands(roles, role::balancer, side::left, role::hedge),
         "weir::pipeline: a balancer left of hedge would send every copy to the same endpoint; put it right of "
         "hedge");
     return true;
