@@ -56,7 +56,7 @@ public:
         cancelled,  ///< by the caller
     };
 
-    explicit machine(Pipeline& p) noexcept : pipeline_(p) {}
+    explicit machine(Pipeline& around) noexcept : pipeline_(around) {}
     machine(machine const&) = delete;
     machine& operator=(machine const&) = delete;
     ~machine() { abandon(); }
