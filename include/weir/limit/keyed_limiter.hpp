@@ -153,7 +153,7 @@ public:
 
     /// Changes the quotas, as many as there were, under load and whatever the number of keys. Every key keeps its debt,
     /// counted in permits. Rates and bursts may grow to 32 times the largest of the construction, mostly to much more.
-    /// Capacity, seed and name stay as they are.
+    /// Capacity, seed and name stay as they are. What has passed since `now` counts at the new rate.
     void reconfigure(options const& o) { reconfigure(o, clock_.now()); }
     void reconfigure(options const& o, time_point now) { table_->reconfigure(o.quotas, now); }
 
