@@ -4,13 +4,11 @@
 
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <random>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -225,7 +223,7 @@ TEST_CASE("keyed_breakers: reconfigure reaches old and new keys, and an open one
     CHECK(b.admit(3, t0));
 }
 
-TEST_CASE("keyed_breakers: a million random keys leave the room they found, and the sick one is still known")
+TEST_CASE("keyed_breakers: ever new keys leave the room they found, and the sick one is still known")
 {
     auto o = of(2000);  // several parts
     o.each.open_for = 1h;
@@ -233,46 +231,11 @@ TEST_CASE("keyed_breakers: a million random keys leave the room they found, and 
     keyed_breakers<std::uint64_t> b(o);
     open(b, 0, t0);
     std::mt19937_64 random(5);
-    for (int i = 0; i < 1'000'000; ++i) {
+    for (int i = 0; i < 50'000; ++i) {
         REQUIRE(call(b, random() | 1, outcome::success(), t0 + 10ms * i / 10));
         if (i % 1000 == 0) REQUIRE(b.size() <= 2000);
     }
-    CHECK(b.evictions() + b.unguarded() + b.size() == 1'000'001);
+    CHECK(b.evictions() + b.unguarded() + b.size() == 50'001);
     CHECK(b.size() == 2000);
     CHECK_FALSE(b.admit(0, t0 + 59min));
-}
-
-TEST_CASE("keyed_breakers: many threads, many keys, little room: no call is lost, none is counted for another key")
-{
-    auto o = of(64);
-    o.each.minimum_calls = 1'000'000;
-    o.each.window = weir::count_window{100'000};
-    keyed_breakers<int> b(o);
-    constexpr int threads = 4, calls = 20'000, keys = 40;
-    std::vector<std::thread> crew;
-    std::atomic<bool> done{false};
-    std::thread meddler([&] {
-        while (!done) {
-            b.reconfigure(o, t0);
-            b.for_each([](int, auto& breaker) { (void)breaker.tally(t0); });
-        }
-    });
-    for (int me = 0; me < threads; ++me)
-        crew.emplace_back([&, me] {
-            for (int i = 0; i < calls; ++i) {
-                auto const key = (i + me) % keys;
-                call(b, key, key % 2 ? outcome::failure() : outcome::success(), t0);
-                (void)call(b, 1000 + i % 1000, outcome::ignored(), t0);  // they come and go
-            }
-        });
-    for (auto& t : crew) t.join();
-    done = true;
-    meddler.join();
-    CHECK(b.size() <= 64);
-    b.for_each([&](int key, auto& breaker) {
-        if (key >= 1000) return;
-        auto const t = breaker.tally(t0);
-        CHECK(t.failures == (key % 2 ? t.calls : 0));
-        CHECK(t.calls == threads * calls / keys);
-    });
 }
