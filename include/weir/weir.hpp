@@ -42,6 +42,7 @@
 #include <weir/core/atomic.hpp>
 #include <weir/core/attempt.hpp>
 #include <weir/core/bad_option.hpp>
+#include <weir/core/call_options.hpp>
 #include <weir/core/coarse_clock.hpp>
 #include <weir/core/endpoint.hpp>
 #include <weir/core/errc.hpp>

@@ -167,6 +167,32 @@ TEST_CASE("async_call, hedge: an operation that must not be copied runs alone")
     CHECK(op.attempts().size() == 1);
 }
 
+TEST_CASE("async_call, hedge: without a mark, the options of the call say whether it may be copied")
+{
+    for (auto const& [said, answer] : {std::pair<std::optional<bool>, int>{true, 2}, {false, 1}, {std::nullopt, 1}}) {
+        scenario s;
+        scripted op;
+        op.succeed(1, 500ms).succeed(2, 5ms);
+        auto p = weir::pipeline(weir::hedge({.delay = 20ms}, s.budget));
+        std::optional<int> got;
+        auto const handler = [&](error_code, int v) { got = v; };
+        auto const by_clock = s.w.get_executor();
+        p.async_call(by_clock, op.async(by_clock), {.key = "k", .idempotent = said}, handler);
+        s.w.run();
+        CHECK(got == answer);
+    }
+    // What the options say is nearer to the call than the mark.
+    scenario s;
+    scripted op;
+    op.succeed(1, 500ms);
+    auto p = weir::pipeline(weir::hedge({.delay = 20ms}, s.budget));
+    auto const by_clock = s.w.get_executor();
+    p.async_call(weir::hedgeable(op.async(by_clock)), {.idempotent = false},
+                 asio::bind_executor(by_clock, asio::detached));
+    s.w.run();
+    CHECK(op.attempts().size() == 1);
+}
+
 TEST_CASE("async_call, hedge: the breaker learns nothing from the losers")
 {
     scenario s;

@@ -847,8 +847,9 @@ TEST_CASE("machine: a call may bring a deadline of its own; the nearer one holds
     auto p = weir::pipeline(weir::deadline(1s), weir::retry());
     for (auto const& [own, holds] :
          {std::pair{t0 + 300ms, t0 + 300ms}, std::pair{t0 + 3s, t0 + 1s}, std::pair{weir::never, t0 + 1s}}) {
+        weir::call_options const said{.deadline = own};
         stepper s(p);
-        s.m.start(s.now, own);
+        s.m.start(s.now, &said);
         (void)s.next();
         CHECK(s.m.attempt_in(0).deadline() == holds);
     }

@@ -36,6 +36,7 @@ std::string text(no_retry why)
         case no_retry::too_long: return "too_long";
         case no_retry::elapsed: return "elapsed";
         case no_retry::pushback: return "pushback";
+        case no_retry::not_idempotent: return "not idempotent";
     }
     return "?";
 }

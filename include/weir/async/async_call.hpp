@@ -31,8 +31,9 @@ namespace weir {
 ///
 /// `op` is called once per attempt, on the call's executor, with `attempt const&` (valid until that attempt has ended).
 /// It returns a deferred Asio operation `void(error_code, T...)`, or an `asio::awaitable<T>`. Where the pipeline has a
-/// `hedge`, say whether copies of it may run side by side: `weir::hedgeable(op)` or `weir::not_hedgeable(op)`. A
-/// deadline of this call alone: `weir::until(deadline, op)`.
+/// `hedge`, say whether copies of it may run side by side: `weir::hedgeable(op)` or `weir::not_hedgeable(op)`. What
+/// this call alone has to say (deadline, key, priority, idempotent): `weir::with(call_options, op)`, or
+/// `guarded.async_call([executor,] op, {.deadline = ...}, token)`.
 ///
 /// Signature:    void(boost::system::error_code, T...) for a deferred operation (what `op` itself throws becomes its
 ///               code, or errc::operation_threw); void(std::exception_ptr, T) for an awaitable, whose own exceptions
@@ -59,7 +60,10 @@ namespace detail {
 /// How many attempts of a call may be in flight at once.
 template <class Pipeline, class Op>
 inline constexpr std::size_t most_in_flight =
-    is_hedged<typename Pipeline::stages> && hedging_of<Op> == hedging::allowed ? 1 + hedge::most_extra : 1;
+    is_hedged<typename Pipeline::stages> &&
+            (hedging_of<Op> == hedging::allowed || hedging_of<Op> == hedging::by_options)
+        ? 1 + hedge::most_extra
+        : 1;
 
 template <class Pipeline, class Op, class Handler, class Executor>
 class async_call_op final : public timer_queue::node,
@@ -95,8 +99,7 @@ public:
                 if (auto alive = weak.lock()) cancel(std::move(alive), type);
             });
         auto& op = *self;
-        run(std::move(self), context::initiating,
-            [&op](time_point now) { op.machine_.start(now, deadline_of(op.op_)); });
+        run(std::move(self), context::initiating, [&op](time_point now) { op.machine_.start(now, said_of(op.op_)); });
     }
 
 private:
@@ -296,7 +299,7 @@ auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op,
     static_assert(detail::check_operation<stages, given_type>());
     static_assert(!detail::is_hedged<stages> || detail::hedging_of<given_type> != detail::hedging::unsaid,
                   "weir::async_call: this pipeline hedges, so say whether several copies of this operation may run at "
-                  "once: weir::hedgeable(op), or weir::not_hedgeable(op)");
+                  "once: weir::hedgeable(op), weir::not_hedgeable(op), or call_options with .idempotent");
     using op_type = detail::kept_operation<given_type>;
     return asio::async_initiate<Token, typename detail::attempt_result<op_type>::signature>(
         [executor, &guarded](auto handler, op_type o) {

@@ -104,7 +104,7 @@ auto pipeline<Stages...>::call(Op&& op, Clock const& clock)
     detail::answer<result_type> kept;
     machine_type m(*this);
     auto now = clock.now();
-    m.start(now, detail::deadline_of(body));
+    m.start(now, detail::said_of(body));
     for (;;) {
         auto const step = m.next(now, random);
         if (step.what == verb::done) break;

@@ -61,8 +61,8 @@ public:
     machine& operator=(machine const&) = delete;
     ~machine() { abandon(); }
 
-    /// Asks the gates left of retry. Once, first. `limit` is a deadline of this call's own.
-    void start(time_point now, time_point limit = never);
+    /// Asks the gates left of retry. Once, first. `said`, what this call says of itself, outlives the machine.
+    void start(time_point now, call_options const* said = nullptr);
 
     [[nodiscard]] step next(time_point now, random_engine& random);
 
@@ -129,14 +129,15 @@ private:
     /// The gates left of retry, and those right of it.
     bool admit_call(time_point now, time_point& start_at)
     {
-        return per_call_.admit(pipeline_, now, nullptr, detail::avoid_last{}, start_at, refusal_);
+        return per_call_.admit(pipeline_, {said_, call_deadline_}, now, nullptr, detail::avoid_last{}, start_at,
+                               refusal_);
     }
     void settle_call(outcome const* o, time_point now) noexcept { per_call_.settle(o, now); }
     template <class Avoid>
     bool admit_attempt(slot& s, time_point now, random_engine& random, Avoid const& avoid, time_point& start_at,
                        rejection& refusal)
     {
-        return s.held.admit(pipeline_, now, &random, avoid, start_at, refusal);
+        return s.held.admit(pipeline_, {said_, call_deadline_}, now, &random, avoid, start_at, refusal);
     }
     static void settle_attempt(slot& s, outcome const* o, time_point now) noexcept { s.held.settle(o, now); }
 
@@ -180,6 +181,7 @@ private:
     }
 
     Pipeline& pipeline_;
+    call_options const* said_ = nullptr;
     call_tokens per_call_;
     std::array<slot, InFlight> slots_;
     time_point started_{};
@@ -206,12 +208,13 @@ private:
 // Bodies; what follows the first attempt is in call/detail/machine_more.hpp.
 
 template <class Pipeline, std::size_t InFlight>
-void machine<Pipeline, InFlight>::start(time_point now, time_point limit)
+void machine<Pipeline, InFlight>::start(time_point now, call_options const* said)
 {
     assert(!running_ && tries_ == 0);
     running_ = true;
     started_ = now;
-    call_deadline_ = limit;
+    said_ = said;
+    if (said) call_deadline_ = said->deadline;
     detail::each_stage<Pipeline>([&](auto i) {
         if constexpr (roles_[i] == detail::role::deadline)
             call_deadline_ = std::min(call_deadline_, later(now, pipeline_.template stage<i>().span()));
@@ -406,7 +409,7 @@ void machine<Pipeline, InFlight>::send(slot& s, time_point now)
     s.owes = false;
     s.state = phase::sent;
     s.sent_at = now;
-    s.what = attempt(++sent_, attempt_limit(now), avoid_);
+    s.what = attempt(++sent_, attempt_limit(now), avoid_, said_);
     if (hedges_ && s.extra) {
         ++extras_;
         observers([&](auto& o) { o.hedge_started(s.what); });

@@ -14,13 +14,14 @@ namespace weir {
 
 /// Why a failed attempt was not tried again.
 enum class no_retry : std::uint8_t {
-    permanent,  ///< another try would only repeat it
-    attempts,   ///< retry_options::max_attempts are used up
-    budget,     ///< the retry budget is spent
-    deadline,   ///< the deadline leaves no room for the wait
-    too_long,   ///< the peer asked for a longer wait than retry_options::max_retry_after
-    elapsed,    ///< it would begin later than retry_options::max_elapsed
-    pushback,   ///< the peer asked for no more tries, or retry_options::delay_from said so
+    permanent,       ///< another try would only repeat it
+    attempts,        ///< retry_options::max_attempts are used up
+    budget,          ///< the retry budget is spent
+    deadline,        ///< the deadline leaves no room for the wait
+    too_long,        ///< the peer asked for a longer wait than retry_options::max_retry_after
+    elapsed,         ///< it would begin later than retry_options::max_elapsed
+    pushback,        ///< the peer asked for no more tries, or retry_options::delay_from said so
+    not_idempotent,  ///< it was sent, and call_options::idempotent says that once is enough
 };
 
 /// Why a hedge that was due was not sent.

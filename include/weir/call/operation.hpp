@@ -3,6 +3,7 @@
 
 #include <weir/call/detail/stages.hpp>
 #include <weir/core/attempt.hpp>
+#include <weir/core/call_options.hpp>
 #include <weir/core/time.hpp>
 
 #include <algorithm>
@@ -21,13 +22,14 @@ concept replayable = std::invocable<Op&, attempt const&>;
 
 namespace detail {
 
-enum class hedging : std::uint8_t { unsaid, allowed, forbidden };
+/// `by_options`: call_options::idempotent says it for each call.
+enum class hedging : std::uint8_t { unsaid, allowed, forbidden, by_options };
 
-/// An operation with what its caller says of it.
+/// An operation with what its caller says of it. `Op` is a reference where the operation stays its caller's.
 template <class Op, hedging Hedging>
 struct marked_operation {
     Op op;
-    time_point deadline = never;
+    call_options said{};
 
     decltype(auto) operator()(attempt const& a) &
             requires std::invocable<Op&, attempt const&>
@@ -37,7 +39,7 @@ struct marked_operation {
     decltype(auto) operator()(attempt const& a) &&
             requires std::invocable<Op, attempt const&>
     {
-        return std::move(op)(a);
+        return std::forward<Op>(op)(a);
     }
 };
 
@@ -52,32 +54,57 @@ template <class Op>
 inline constexpr hedging hedging_of = hedging::unsaid;
 template <class Op, hedging Hedging>
 inline constexpr hedging hedging_of<marked_operation<Op, Hedging>> = Hedging;
-
 template <class Op>
-[[nodiscard]] constexpr time_point deadline_of(Op const&) noexcept
+inline constexpr hedging hedging_of<only_run<Op>> = hedging_of<Op>;
+
+/// What is said of an operation; null: nothing.
+template <class Op>
+[[nodiscard]] constexpr call_options const* said_of(Op const&) noexcept
 {
-    return never;
+    return nullptr;
 }
 template <class Op, hedging Hedging>
-[[nodiscard]] constexpr time_point deadline_of(marked_operation<Op, Hedging> const& o) noexcept
+[[nodiscard]] constexpr call_options const* said_of(marked_operation<Op, Hedging> const& o) noexcept
 {
-    return o.deadline;
+    return &o.said;
 }
 template <class Op>
-[[nodiscard]] constexpr time_point deadline_of(only_run<Op> const& o) noexcept
+[[nodiscard]] constexpr call_options const* said_of(only_run<Op> const& o) noexcept
 {
-    return deadline_of(o.op);
+    return said_of(o.op);
 }
 
-template <hedging Hedging, class Op>
-[[nodiscard]] auto mark(Op&& op)
+/// What is said last holds, except that of two deadlines the nearer does.
+inline void add_to(call_options& said, call_options&& more)
 {
-    return marked_operation<std::decay_t<Op>, Hedging>{std::forward<Op>(op)};
+    said.deadline = std::min(said.deadline, more.deadline);
+    if (!more.key.empty()) said.key = std::move(more.key);
+    if (more.priority) said.priority = more.priority;
+    if (more.idempotent) said.idempotent = more.idempotent;
 }
-template <hedging Hedging, class Op, hedging Before>
-[[nodiscard]] auto mark(marked_operation<Op, Before>&& o)
+
+/// A mark replaces one that was there; an operation that had none is kept as `Kept`.
+template <hedging Hedging, class Kept, class Op>
+[[nodiscard]] auto mark(Op&& op, call_options more = {})
 {
-    return marked_operation<Op, Hedging>{std::move(o.op), o.deadline};
+    return marked_operation<Kept, Hedging>{std::forward<Op>(op), std::move(more)};
+}
+template <hedging Hedging, class, class Op, hedging Before>
+[[nodiscard]] auto mark(marked_operation<Op, Before> o, call_options more = {})
+{
+    add_to(o.said, std::move(more));
+    return marked_operation<Op, Hedging>{std::forward<Op>(o.op), std::move(o.said)};
+}
+
+template <class Op>
+inline constexpr hedging hedging_with_options =
+    hedging_of<Op> == hedging::unsaid ? hedging::by_options : hedging_of<Op>;
+
+/// The operation of one call with options: the caller's own where that is an lvalue.
+template <class Op>
+[[nodiscard]] auto with_options(call_options said, Op&& op)
+{
+    return mark<hedging_with_options<std::decay_t<Op>>, Op>(std::forward<Op>(op), std::move(said));
 }
 
 template <class Pipeline>
@@ -107,19 +134,29 @@ using kept_operation = std::conditional_t<replayable<Op>, Op, only_run<std::remo
 
 }  // namespace detail
 
+/// Says of an operation what only its caller knows: `call_options`, for drivers and layers that take no options beside
+/// it. `guarded.call(op, options)` is `guarded.call(with(options, op))`.
+template <class Op>
+[[nodiscard]] auto with(call_options said, Op&& op)
+{
+    using own = std::decay_t<Op>;
+    return detail::mark<detail::hedging_with_options<own>, own>(std::forward<Op>(op), std::move(said));
+}
+
 /// Says of an operation that several copies of it may run at once, at different peers: reads, and whatever is
-/// idempotent. A pipeline with a `hedge` takes only operations of which one or the other is said.
+/// idempotent. A pipeline with a `hedge` takes only operations of which one or the other is said, or that come with
+/// `call_options`.
 template <class Op>
 [[nodiscard]] auto hedgeable(Op&& op)
 {
-    return detail::mark<detail::hedging::allowed>(std::forward<Op>(op));
+    return detail::mark<detail::hedging::allowed, std::decay_t<Op>>(std::forward<Op>(op), {.idempotent = true});
 }
 
 /// Says that it may not: through a pipeline with a `hedge` it goes without.
 template <class Op>
 [[nodiscard]] auto not_hedgeable(Op&& op)
 {
-    return detail::mark<detail::hedging::forbidden>(std::forward<Op>(op));
+    return detail::mark<detail::hedging::forbidden, std::decay_t<Op>>(std::forward<Op>(op));
 }
 
 /// Gives one call a deadline of its own, such as the one that came with the request being served. The nearer of this
@@ -127,9 +164,8 @@ template <class Op>
 template <class Op>
 [[nodiscard]] auto until(time_point deadline, Op&& op)
 {
-    auto marked = detail::mark<detail::hedging_of<std::decay_t<Op>>>(std::forward<Op>(op));
-    marked.deadline = std::min(marked.deadline, deadline);
-    return marked;
+    using own = std::decay_t<Op>;
+    return detail::mark<detail::hedging_of<own>, own>(std::forward<Op>(op), {.deadline = deadline});
 }
 
 }  // namespace weir

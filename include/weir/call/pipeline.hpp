@@ -2,6 +2,8 @@
 #pragma once
 
 #include <weir/call/detail/stages.hpp>
+#include <weir/call/operation.hpp>
+#include <weir/core/call_options.hpp>
 #include <weir/core/tsc_clock.hpp>
 
 #include <tuple>
@@ -22,7 +24,8 @@ namespace weir {
 /// Lvalues are shared by reference and must outlive the pipeline; rvalues move in. A stage is a gate or a balancer
 /// (core/gate.hpp), `deadline`, `retry`, `hedge`, `attempt_timeout`, `enough_time`, `classify`, `observe`, or
 /// `unchecked_order`. An order that cannot mean what it says does not compile, and the message says what to write
-/// instead. What a single call has to say of itself, its operation says: `until`, `hedgeable` (call/operation.hpp).
+/// instead. What a single call has to say of itself (deadline, key, priority, whether it may run twice) is in its
+/// `call_options` (core/call_options.hpp), or its operation says it: `with`, `until`, `hedgeable` (call/operation.hpp).
 ///
 /// Every token that a gate gave is settled exactly once, in reverse order, with how the attempt (or the call) ended; a
 /// call refused or cancelled before it was sent gives its tokens back.
@@ -51,12 +54,41 @@ public:
     /// throws. Returns result<T>: the value, the last real error, or the refusal. What the last attempt threw is thrown
     /// on. `clock` tells the time and waits out pauses. No pipeline with a hedge: that needs async_call. Defined in
     /// call/call.hpp.
-    template <class Op, clock Clock = tsc_clock>
-    auto call(Op&& op, Clock const& clock = {});
+    template <class Op>
+    auto call(Op&& op)
+    {
+        return call(std::forward<Op>(op), tsc_clock{});
+    }
+    template <class Op, clock Clock>
+    auto call(Op&& op, Clock const& clock);
 
-    /// The same for an asynchronous operation and any completion token. Defined in async/async_call.hpp; include that.
+    /// The same for a call with something to say of itself:
+    ///   guarded.call(op, {.deadline = until, .key = tenant, .priority = p, .idempotent = true});
+    template <class Op>
+    auto call(Op&& op, call_options said)
+    {
+        return call(std::forward<Op>(op), std::move(said), tsc_clock{});
+    }
+    template <class Op, clock Clock>
+    auto call(Op&& op, call_options said, Clock const& clock)
+    {
+        return call(detail::with_options(std::move(said), std::forward<Op>(op)), clock);
+    }
+
+    /// ([executor,] op, token): the same for an asynchronous operation and any completion token. Defined in
+    /// async/async_call.hpp; include that.
     template <class... Args>
     auto async_call(Args&&... args);
+    template <class Op, class Token>
+    auto async_call(Op&& op, call_options said, Token&& token)
+    {
+        return async_call(weir::with(std::move(said), std::forward<Op>(op)), std::forward<Token>(token));
+    }
+    template <class Executor, class Op, class Token>
+    auto async_call(Executor const& executor, Op&& op, call_options said, Token&& token)
+    {
+        return async_call(executor, weir::with(std::move(said), std::forward<Op>(op)), std::forward<Token>(token));
+    }
 
     /// Stage `I`.
     template <std::size_t I>

@@ -1,10 +1,13 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/core/call_options.hpp>
 #include <weir/core/endpoint.hpp>
 #include <weir/core/time.hpp>
 
 #include <cassert>
+#include <optional>
+#include <string_view>
 
 namespace weir {
 
@@ -12,8 +15,9 @@ namespace weir {
 class attempt {
 public:
     attempt() = default;
-    attempt(unsigned number, time_point deadline, weir::endpoint const* target = nullptr) noexcept
-        : number_(number), deadline_(deadline), endpoint_(target)
+    attempt(unsigned number, time_point deadline, weir::endpoint const* target = nullptr,
+            call_options const* said = nullptr) noexcept
+        : number_(number), deadline_(deadline), endpoint_(target), said_(said)
     {
     }
 
@@ -39,10 +43,19 @@ public:
         return *endpoint_;
     }
 
+    /// What the call said of itself (core/call_options.hpp).
+    [[nodiscard]] std::optional<request_priority> priority() const noexcept
+    {
+        return said_ ? said_->priority : std::nullopt;
+    }
+    [[nodiscard]] std::string_view key() const noexcept { return said_ ? said_->key : std::string_view{}; }
+    [[nodiscard]] std::optional<bool> idempotent() const noexcept { return said_ ? said_->idempotent : std::nullopt; }
+
 private:
     unsigned number_ = 1;
     time_point deadline_ = never;
     weir::endpoint const* endpoint_ = nullptr;
+    call_options const* said_ = nullptr;  // null: nothing
 };
 
 }  // namespace weir

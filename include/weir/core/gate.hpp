@@ -2,11 +2,13 @@
 #pragma once
 
 #include <weir/core/admission.hpp>
+#include <weir/core/call_options.hpp>
 #include <weir/core/endpoint.hpp>
 #include <weir/core/random.hpp>
 #include <weir/core/time.hpp>
 
 #include <concepts>
+#include <string_view>
 
 namespace weir {
 
@@ -27,6 +29,27 @@ inline constexpr bool is_admission<admission<Token>> = true;
 /// (leaky bucket). Seen in: examples/14_write_a_gate.cpp
 template <class G>
 concept gate = requires(G& g, time_point now) { requires detail::is_admission<decltype(g.admit(now))>; };
+
+/// A gate that looks at the call. In a pipeline it is asked by the first of these that it has, before `admit(now)`:
+///
+///   admission<token> admit(call_facts const& of, time_point now);
+///   admission<token> admit(std::string_view key, time_point now);          // keyed_limiter, keyed_breakers of strings
+///   admission<token> admit(request_priority p, time_point now);            // load_shedder
+///
+/// A call says its key and its priority in its `call_options`. One that does not has the default priority, and the empty
+/// key, which it shares with all that have none.
+template <class G>
+concept facts_gate =
+    requires(G& g, call_facts const& of, time_point now) { requires detail::is_admission<decltype(g.admit(of, now))>; };
+template <class G>
+concept keyed_gate = requires(G& g, std::string_view key, time_point now) {
+    requires detail::is_admission<decltype(g.admit(key, now))>;
+};
+template <class G>
+concept priority_gate =
+    requires(G& g, request_priority p, time_point now) { requires detail::is_admission<decltype(g.admit(p, now))>; };
+template <class G>
+concept any_gate = gate<G> || facts_gate<G> || keyed_gate<G> || priority_gate<G>;
 
 /// A gate that also chooses where to send. `avoid` is the endpoint that the previous attempt of this call used, or
 /// null: pick another one if there is any. Its token, the lease, names the choice.

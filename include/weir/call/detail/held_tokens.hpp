@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -27,6 +28,32 @@ template <class Stages>
 inline constexpr std::array<role, 0> roles_of{};
 template <class... Stages>
 inline constexpr std::array<role, sizeof...(Stages)> roles_of<type_list<Stages...>>{role_of<Stages>()...};
+
+/// The call that asks: what it said of itself, null for nothing, and its deadline.
+struct asking_call {
+    call_options const* said = nullptr;
+    time_point deadline = never;
+
+    [[nodiscard]] std::string_view key() const noexcept { return said ? said->key : std::string_view{}; }
+    [[nodiscard]] request_priority priority() const noexcept
+    {
+        return said && said->priority ? *said->priority : request_priority{};
+    }
+};
+
+/// A gate's answer to a call, asked by as much as the gate wants to know.
+template <any_gate Gate>
+[[nodiscard]] auto ask(Gate& g, asking_call const& of, time_point now)
+{
+    if constexpr (facts_gate<Gate>)
+        return g.admit(call_facts{of.deadline, of.key(), of.priority()}, now);
+    else if constexpr (keyed_gate<Gate>)
+        return g.admit(of.key(), now);
+    else if constexpr (priority_gate<Gate>)
+        return g.admit(of.priority(), now);
+    else
+        return g.admit(now);
+}
 
 /// Which endpoints a balancer shall not pick: the last one, if there is another.
 struct avoid_last {
@@ -69,25 +96,25 @@ public:
     /// Asks the gates in order, until one refuses; `refusal` then says why. `start_at` moves to when the
     /// latest token may be used. What was taken before a refusal stays held, to be settled.
     template <class Avoid>
-    [[nodiscard]] bool admit(Pipeline& p, time_point now, random_engine* random, Avoid const& avoid,
-                             time_point& start_at, rejection& refusal)
+    [[nodiscard]] bool admit(Pipeline& p, [[maybe_unused]] asking_call const& of, time_point now, random_engine* random,
+                             Avoid const& avoid, time_point& start_at, rejection& refusal)
     {
         auto const one = [&](auto i) {
             if constexpr (is_gate(i)) {
                 auto& answer = std::get<i>(tokens_);
-                auto const ask = [&]([[maybe_unused]] unsigned draw) {
+                auto const draw_one = [&]([[maybe_unused]] unsigned draw) {
                     put(answer, in_place_result{[&] {
                             if constexpr (i == balancer)
                                 return p.template stage<i>().pick(now, *random, avoid.hint(draw));
                             else
-                                return p.template stage<i>().admit(now);
+                                return detail::ask(p.template stage<i>(), of, now);
                         }});
                 };
-                ask(0);
+                draw_one(0);
                 if constexpr (i == balancer && Avoid::draws > 1) {
                     for (unsigned draw = 1; answer && avoid.forbids(answer->endpoint()); ++draw) {
                         if (draw < Avoid::draws)
-                            ask(draw);
+                            draw_one(draw);
                         else
                             put(answer, rejection{errc::no_endpoint, now, "balancer"});
                     }
@@ -180,7 +207,7 @@ private:
         else if constexpr (I == balancer)
             return decltype(std::declval<stage&>().pick(time_point{}, std::declval<random_engine&>(), nullptr)){};
         else
-            return decltype(std::declval<stage&>().admit(time_point{})){};
+            return decltype(detail::ask(std::declval<stage&>(), asking_call{}, time_point{})){};
     }
 
     template <std::size_t... I>

@@ -38,6 +38,7 @@ void machine<Pipeline, InFlight>::try_again([[maybe_unused]] outcome const& ende
             observers([&](auto& obs) { obs.retry_suppressed(why); });
             drop_retry();
         };
+        if (sent_ > 0 && said_ && said_->idempotent == false) return give_up(no_retry::not_idempotent);
         auto o = ended;
         o.retry_after = detail::longer_wish(o.retry_after, std::exchange(wish_, std::nullopt));
         auto const plan = detail::plan_retry(rule, o, was_sent, tries_, previous_delay_, random);
@@ -102,6 +103,7 @@ void machine<Pipeline, InFlight>::plan_hedge([[maybe_unused]] time_point now) no
 {
     if constexpr (hedges_) {
         hedge_at_ = never;
+        if (said_ && !said_->idempotent.value_or(false)) return;
         if (extras_ >= hedging().get_options().max_extra) return;
         if (auto const delay = hedging().delay(now)) hedge_at_ = later(now, *delay);
         if (hedge_at_ >= call_deadline_) hedge_at_ = never;

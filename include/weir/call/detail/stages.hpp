@@ -72,7 +72,7 @@ template <class Stage>
         return role::observe;
     else if constexpr (balancer<Stage>)
         return role::balancer;
-    else if constexpr (gate<Stage>)
+    else if constexpr (any_gate<Stage>)
         return role::gate;
     else
         return role::none;
