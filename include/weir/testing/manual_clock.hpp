@@ -19,7 +19,8 @@ namespace weir::testing {
 class manual_clock {
 public:
     /// Starts an hour after the epoch, so that "a minute ago" is an instant too.
-    explicit manual_clock(time_point start = time_point(std::chrono::hours(1)))
+    manual_clock() : manual_clock(time_point(std::chrono::hours(1))) {}
+    explicit manual_clock(time_point start)
         : time_(std::make_shared<std::atomic<duration::rep>>(count(start)))
     {
     }
