@@ -7,7 +7,10 @@
 
 #include <weir/async/async_acquire.hpp>
 #include <weir/async/async_call.hpp>
+#include <weir/async/async_chaos.hpp>
 #include <weir/async/async_enqueue.hpp>
+#include <weir/async/async_fallback.hpp>
+#include <weir/async/half_open_timer.hpp>
 #include <weir/async/single_flight.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/async/timer_queue.hpp>

@@ -142,6 +142,11 @@ public:
         return fallback_result<T>(std::move(original), std::move(why));
     }
 
+    /// The same for an asynchronous operation: async_call([executor,] op, token). In weir/async/async_fallback.hpp,
+    /// where `instead` may also return an asynchronous operation.
+    template <class... Args>
+    auto async_call(Args&&... args) const;
+
     /// Asks the fallback about `why.original`. Nothing, if it does not answer for that (`why` is then empty), or fails
     /// itself (`why.own`). For drivers of your own.
     template <class T>
