@@ -31,14 +31,14 @@ boost::system::error_code const refused = asio::error::connection_refused;
 struct scene {
     weir::testing::virtual_time world;
     fake_registry registry{world.get_executor()};
-    std::unique_ptr<weir::registry::watcher<fake_registry>> watcher;
+    std::unique_ptr<weir::registry::watcher> watcher;
     std::unique_ptr<weir::registry::watch> watch;
     std::vector<weir::registry::update> told;
     boost::system::error_code ended;
 
     void start(weir::registry::watch_options o = {})
     {
-        watcher = std::make_unique<weir::registry::watcher<fake_registry>>(
+        watcher = std::make_unique<weir::registry::watcher>(
             world.get_executor(), registry, weir::registry::query{"web"}, o, weir::random_engine{7});
         watch = std::make_unique<weir::registry::watch>(watcher->subscribe());
         listen();

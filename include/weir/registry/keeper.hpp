@@ -5,6 +5,7 @@
 #include <weir/core/random.hpp>
 #include <weir/registry/detail/question.hpp>
 #include <weir/registry/lease.hpp>
+#include <weir/registry/lease_backend.hpp>
 #include <weir/retry/backoff.hpp>
 
 #include <boost/asio/as_tuple.hpp>
@@ -23,27 +24,6 @@
 #include <utility>
 
 namespace weir::registry {
-
-/// A registry's answer to a registration or a heartbeat.
-struct reply {
-    bool known = true;      ///< false, to a heartbeat: it does not have the instance, or not as ours
-    std::string note = {};  ///< with an error, or when not known: what the registry said, for people
-};
-
-/// What keeping a registration needs of a registry. The operations have the signature void(boost::system::error_code,
-/// reply), are called one at a time and honour terminal cancellation. errc::registry_refused: asking again as things
-/// are will not help.
-///
-///   async_put(r, token)            have this instance, whether or not you had it
-///   async_beat(r, health, token)   it is alive, and in this state
-///   async_remove(r, token)         forget it; no error if it is not there
-template <class B>
-concept lease_backend = std::move_constructible<B> &&
-                        requires(B& b, registration const& r, health h, void (*f)(boost::system::error_code, reply)) {
-                            b.async_put(r, f);
-                            b.async_beat(r, h, f);
-                            b.async_remove(r, f);
-                        };
 
 struct lease_options {
     duration timeout = std::chrono::seconds(5);         ///< of each question; of heartbeats at most a third of the TTL
@@ -78,13 +58,13 @@ auto async_keep(asio::any_io_executor executor, Backend backend, registration r,
 
 namespace detail {
 
-template <class Backend>
-class keeper final : public lease_state, public std::enable_shared_from_this<keeper<Backend>> {
+class keeper final : public lease_state, public std::enable_shared_from_this<keeper> {
 public:
-    keeper(asio::any_io_executor executor, Backend backend, registration r, lease_options o, random_engine random)
+    keeper(asio::any_io_executor executor, std::unique_ptr<lease_source> source, registration r, lease_options o,
+           random_engine random)
         : lease_state(executor, checked(std::move(r))),
           strand_(asio::make_strand(executor)),
-          backend_(std::move(backend)),
+          source_(std::move(source)),
           options_(o),
           random_(random),
           pause_(strand_),
@@ -94,7 +74,7 @@ public:
 
     void start()
     {
-        asio::co_spawn(strand_, run(this->shared_from_this()), [self = this->shared_from_this()](std::exception_ptr e) {
+        asio::co_spawn(strand_, run(shared_from_this()), [self = shared_from_this()](std::exception_ptr e) {
             if (e) self->removed_ = make_error_code(errc::registry_unavailable);
             self->finish(self->removed_);
         });
@@ -112,7 +92,7 @@ public:
 
     void set_state(health h) override
     {
-        asio::post(strand_, [self = this->shared_from_this(), h] {
+        asio::post(strand_, [self = shared_from_this(), h] {
             self->state_ = h;
             self->beat_now_ = true;
             self->pause_.cancel();
@@ -125,7 +105,7 @@ private:
     template <class Change>
     void tell_loop(Change change)
     {
-        asio::post(strand_, [self = this->shared_from_this(), change] {
+        asio::post(strand_, [self = shared_from_this(), change] {
             change(*self);
             self->pause_.cancel();
             if (!self->leaving_) self->question_.cancel();
@@ -198,14 +178,13 @@ private:
 
     asio::awaitable<answer> ask(step s, duration limit)
     {
-        auto const begin = [this, s](auto token) {
+        co_return co_await question_.ask<registry::reply>(limit, [this, s](reply_handler done) {
             switch (s) {
-                case step::put: return backend_.async_put(what, token);
-                case step::beat: return backend_.async_beat(what, state_, token);
-                default: return backend_.async_remove(what, token);
+                case step::put: return source_->put(what, std::move(done));
+                case step::beat: return source_->beat(what, state_, std::move(done));
+                case step::remove: return source_->remove(what, std::move(done));
             }
-        };
-        co_return co_await question_.template ask<registry::reply>(limit, begin);
+        });
     }
 
     void note_refusal(answer const& a)
@@ -234,7 +213,7 @@ private:
     }
 
     asio::strand<asio::any_io_executor> strand_;
-    Backend backend_;
+    std::unique_ptr<lease_source> source_;
     lease_options options_;
     random_engine random_;
     weir::timer pause_;
@@ -251,25 +230,24 @@ private:
     bool leaving_ = false;
 };
 
-}  // namespace detail
-
-template <lease_backend Backend>
-lease keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o, random_engine random)
+inline lease keep(asio::any_io_executor executor, std::unique_ptr<lease_source> source, registration r, lease_options o,
+                  random_engine random = random_engine{thread_random()()})
 {
-    auto const state = std::make_shared<detail::keeper<Backend>>(executor, std::move(backend), std::move(r), o, random);
+    auto const state = std::make_shared<keeper>(std::move(executor), std::move(source), std::move(r), o, random);
     state->start();
     return lease(state);
 }
 
-template <lease_backend Backend, class Token>
-auto async_keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o, Token&& token)
+template <class Token>
+auto async_keep(asio::any_io_executor executor, std::unique_ptr<lease_source> source, registration r, lease_options o,
+                Token&& token)
 {
     return asio::async_compose<Token, void(boost::system::error_code, lease)>(
-        [executor, backend = std::move(backend), r = checked(std::move(r)), o, kept = std::shared_ptr<lease>()](
+        [executor, source = std::move(source), r = checked(std::move(r)), o, kept = std::shared_ptr<lease>()](
             auto& self, boost::system::error_code ec = {}, lease_event e = {}) mutable {
             if (!kept) {
                 self.reset_cancellation_state(asio::enable_total_cancellation());
-                auto const l = std::make_shared<lease>(keep(executor, std::move(backend), std::move(r), o));
+                auto const l = std::make_shared<lease>(keep(executor, std::move(source), std::move(r), o));
                 kept = l;
                 return l->async_wait_event(std::move(self));
             }
@@ -278,6 +256,22 @@ auto async_keep(asio::any_io_executor executor, Backend backend, registration r,
             self.complete(e.code, std::move(*l));
         },
         token, executor);
+}
+
+}  // namespace detail
+
+template <lease_backend Backend>
+lease keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o, random_engine random)
+{
+    return detail::keep(std::move(executor), std::make_unique<detail::lease_source_for<Backend>>(std::move(backend)),
+                        std::move(r), o, random);
+}
+
+template <lease_backend Backend, class Token>
+auto async_keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o, Token&& token)
+{
+    return detail::async_keep(executor, std::make_unique<detail::lease_source_for<Backend>>(std::move(backend)),
+                              std::move(r), o, std::forward<Token>(token));
 }
 
 }  // namespace weir::registry

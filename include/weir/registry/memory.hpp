@@ -30,7 +30,7 @@ struct memory_options {
 /// critical, and are removed later. For tests, for one-process programs, and as the table behind a registry server:
 /// `add`, `beat`, `remove` and `async_await_change` are what such a server's handlers call.
 ///
-/// What it says is the truth, so its watches believe it at once. To watch it from afar, use a watcher<> over a backend
+/// What it says is the truth, so its watches believe it at once. To watch it from afar, use a watcher over a backend
 /// that asks its server.
 /// Throws:    std::invalid_argument, naming the field, for a registration that is none.
 /// Threads:   any.
@@ -103,7 +103,8 @@ public:
     {
         return detail::async_answer<listing>(
             table_->executor(),
-            [t = table_, q] { return std::tuple(boost::system::error_code(), as_listing(*t->list(q))); }, token);
+            [t = table_, q] { return std::tuple(boost::system::error_code(), as_listing(*t->list(q))); },
+            std::forward<Token>(token));
     }
 
     /// Everything, once it is different from `revision`: what a blocking query answers. It waits until cancelled.
@@ -126,7 +127,7 @@ public:
     }
 
 private:
-    [[nodiscard]] static listing as_listing(snapshot const& s) { return {*s.instances, s.revision, 0, {}}; }
+    [[nodiscard]] static listing as_listing(snapshot const& s) { return {*s.instances, s.revision, 0, {}, {}}; }
 
     using table = detail::memory_table;
 
@@ -134,38 +135,35 @@ private:
     struct own {
         std::shared_ptr<table> t;
 
-        template <class Find, class Token>
-        auto answer(Find find, Token&& token)
+        template <class Find>
+        void answer(Find find, reply_handler&& done)
         {
-            return detail::async_answer<reply>(t->executor(), std::move(find), token);
+            detail::async_answer<reply>(t->executor(), std::move(find), std::move(done));
         }
-        template <class Token>
-        auto async_put(registration const& r, Token&& token)
+        void async_put(registration const& r, reply_handler done)
         {
-            return answer(
+            answer(
                 [t = t, r] {
                     auto const ec = t->add(r) ? std::error_code() : make_error_code(errc::registry_refused);
                     return std::tuple(boost::system::error_code(ec), reply{true, ec ? "the registry is full" : ""});
                 },
-                token);
+                std::move(done));
         }
-        template <class Token>
-        auto async_beat(registration const& r, health h, Token&& token)
+        void async_beat(registration const& r, health h, reply_handler done)
         {
-            return answer(
+            answer(
                 [t = t, id = r.id, h] {
                     return std::tuple(boost::system::error_code(), reply{t->beat(id, h), {}});
                 },
-                token);
+                std::move(done));
         }
-        template <class Token>
-        auto async_remove(registration const& r, Token&& token)
+        void async_remove(registration const& r, reply_handler done)
         {
-            return answer(
+            answer(
                 [t = t, id = r.id] {
                     return std::tuple(boost::system::error_code(), reply{t->remove(id), {}});
                 },
-                token);
+                std::move(done));
         }
     };
 

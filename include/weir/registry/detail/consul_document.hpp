@@ -4,7 +4,7 @@
 #include <weir/core/errc.hpp>
 #include <weir/registry/detail/strict_json.hpp>
 #include <weir/registry/registration.hpp>
-#include <weir/registry/watcher.hpp>
+#include <weir/registry/watch_backend.hpp>
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>

@@ -4,9 +4,11 @@
 #include <weir/async/timer.hpp>
 #include <weir/core/bad_option.hpp>
 #include <weir/core/errc.hpp>
+#include <weir/registry/detail/erased_handler.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -35,7 +37,8 @@ class question {
 public:
     explicit question(asio::strand<asio::any_io_executor> const& strand) : limit_(strand) {}
 
-    /// `begin(token)` starts the backend's operation. A backend that throws, or is late, is unavailable.
+    /// `begin(done)` starts the backend's operation, which ends in the erased_handler<Reply> `done`. A backend that
+    /// throws, or is late, is unavailable.
     template <class Reply, class Begin>
     asio::awaitable<answer<Reply>> ask(duration limit, Begin begin)
     {
@@ -50,7 +53,12 @@ public:
         });
         try {
             auto token = asio::bind_cancellation_slot(now->stop.slot(), asio::as_tuple(asio::use_awaitable));
-            std::tie(a.ec, a.reply) = co_await begin(token);
+            auto work = asio::async_initiate<decltype(token), void(boost::system::error_code, Reply)>(
+                [this, &begin](auto handler) {
+                    begin(erased_handler<Reply>(std::move(handler), limit_.get_executor()));
+                },
+                token);
+            std::tie(a.ec, a.reply) = co_await std::move(work);
         } catch (std::exception const& e) {
             a.ec = make_error_code(errc::registry_unavailable);
             a.reply.note = e.what();

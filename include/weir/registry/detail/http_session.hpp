@@ -1,0 +1,198 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/async/timer_queue.hpp>
+#include <weir/core/errc.hpp>
+#include <weir/http/message.hpp>
+#include <weir/registry/detail/http_access.hpp>
+#include <weir/registry/detail/http_channel.hpp>
+#include <weir/registry/lease_backend.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+namespace weir::registry::detail {
+
+/// What a registry's HTTP answer means: an error, or none and what it said.
+using http_verdict = std::tuple<boost::system::error_code, reply>;
+
+/// By the status alone. Too many connections, or no leader at the moment, are errc::registry_unavailable: the same
+/// request will do later. Everything else but 2xx is errc::registry_refused.
+[[nodiscard]] http_verdict judged(http::response const& a);
+
+/// What a registry says to people, fit for a log: the status and the beginning of the body, printable.
+[[nodiscard]] std::string shown(http::response const& a);
+
+/// One conversation with a registry over HTTP: each question over a connection of its own, to one of several servers.
+///
+///   http_session http(strand, access, limit);
+///   http.async_send(http::get("/v1/..."), token);             void(error_code, http::response)
+///   http.ask(http::put("/v1/...", body), judged, done);       done: reply_handler
+///
+/// `async_send` puts the base path in front of the target and adds the credentials. A question that fails in transport,
+/// is cancelled (that is how time limits come), or is answered by 5xx, 429 or 408 moves the session on to the next
+/// server; one that is answered stays. A 401 with a token from a file: the file is read again, and if it has another
+/// token the question is asked once more with that.
+/// Cancellation: all types.   Threads: one strand.   Lifetimes: copies share it; what is pending outlives it.
+class http_session {
+public:
+    using executor_type = asio::any_io_executor;
+
+    /// `limit`: of each question; 0 where somebody else holds the clock.
+    http_session(executor_type strand, std::shared_ptr<http_access> access, duration limit)
+        : state_(std::make_shared<state>(std::move(strand), std::move(access), limit))
+    {
+    }
+
+    [[nodiscard]] executor_type get_executor() const noexcept { return state_->strand; }
+
+    /// The server to be asked next, as host:port: for watch_status. Empty when there is but one.
+    [[nodiscard]] std::string server() const
+    {
+        if (state_->access->servers() == 1) return {};
+        auto const& e = state_->where();
+        return e.host + ':' + std::to_string(e.port);
+    }
+
+    /// Sent from now on in place of the configured credentials, under the same header: what a login gave. Empty: the
+    /// configured ones again.
+    void authorize(secret value) { state_->login = std::move(value); }
+
+    /// Signature: void(boost::system::error_code, http::response).
+    template <class Token>
+    auto async_send(http::request r, Token&& token)
+    {
+        return asio::async_initiate<Token, void(boost::system::error_code, http::response)>(
+            [s = state_](auto handler, http::request&& what) {
+                send(s, std::move(what), response_handler(std::move(handler), s->strand));
+            },
+            token, std::move(r));
+    }
+
+    /// For questions that are answered by yes, no or a word.
+    void ask(http::request r, http_verdict (*read)(http::response const&), reply_handler done)
+    {
+        struct judge {
+            reply_handler done;
+            http_verdict (*read)(http::response const&);
+
+            using executor_type = asio::any_io_executor;
+            using cancellation_slot_type = asio::cancellation_slot;
+            [[nodiscard]] executor_type get_executor() const noexcept { return done.get_executor(); }
+            [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept
+            {
+                return done.get_cancellation_slot();
+            }
+            void operator()(boost::system::error_code ec, http::response const& answer)
+            {
+                if (ec) return done(ec, reply{});
+                auto [code, said] = read(answer);
+                done(code, std::move(said));
+            }
+        };
+        send(state_, std::move(r), response_handler(judge{std::move(done), read}, state_->strand));
+    }
+
+private:
+    struct state {
+        state(executor_type e, std::shared_ptr<http_access> a, duration limit)
+            : strand(std::move(e)), access(std::move(a)), channel(access->open(strand, limit)), at(access->preferred())
+        {
+        }
+
+        [[nodiscard]] endpoint const& where() const { return access->options().servers[at]; }
+        [[nodiscard]] time_point now() const { return timer_queue::of(strand).now(); }
+
+        executor_type strand;
+        std::shared_ptr<http_access> access;
+        std::unique_ptr<http_channel> channel;
+        secret login;
+        std::size_t at;  // which server
+    };
+
+    // A question on its way, and its answer's first reader.
+    struct sent {
+        std::shared_ptr<state> s;
+        response_handler done;
+        std::size_t asked;                    // which server
+        std::optional<secret> shown_token;    // what was sent, where another may be had
+        std::optional<http::request> repeat;  // without credentials, for the same case
+
+        using executor_type = asio::any_io_executor;
+        using cancellation_slot_type = asio::cancellation_slot;
+        [[nodiscard]] executor_type get_executor() const noexcept { return done.get_executor(); }
+        [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept
+        {
+            return done.get_cancellation_slot();
+        }
+
+        void operator()(boost::system::error_code ec, http::response answer)
+        {
+            auto const code = answer.result_int();
+            if (ec == asio::error::operation_aborted) {
+                // Late, or no longer wanted: not for others to learn from.
+                if (s->at == asked) s->at = (asked + 1) % s->access->servers();
+            } else if (ec || code >= 500 || code == 429 || code == 408) {
+                auto const next = s->access->failed(asked);
+                if (s->at == asked) s->at = next;
+            } else if (code == 401 && repeat && s->access->refused(*shown_token, s->now())) {
+                return send(s, std::move(*repeat), std::move(done), false);
+            }
+            done(ec, std::move(answer));
+        }
+    };
+
+    static void send(std::shared_ptr<state> const& s, http::request r, response_handler done, bool again = true)
+    {
+        auto const& o = s->access->options();
+        sent way{s, std::move(done), s->at, {}, {}};
+        std::string why;
+        auto const value = s->login.empty() ? s->access->credentials(s->now(), why) : s->login;
+        if (!why.empty()) {
+            http::response none(http::status::unauthorized, 11);
+            none.body() = why;
+            auto const executor = way.get_executor();
+            return asio::post(executor, [way = std::move(way), none = std::move(none)]() mutable {
+                way.done(boost::system::error_code(), std::move(none));
+            });
+        }
+        if (again && value && s->login.empty() && !o.credentials.file.empty()) way.repeat = r, way.shown_token = value;
+        if (!o.base.empty()) r.target(o.base + std::string(r.target()));
+        if (value) r.set(o.credentials.header, value->reveal());
+        s->channel->send(s->where(), std::move(r), response_handler(std::move(way), s->strand));
+    }
+
+    std::shared_ptr<state> state_;
+};
+
+// Bodies
+
+inline std::string shown(http::response const& a)
+{
+    std::string out = std::to_string(a.result_int());
+    auto const text = std::string_view(a.body()).substr(0, 200);
+    if (!text.empty()) out += ": ";
+    for (char const c : text) out += c >= 0x20 && c < 0x7f ? c : '?';
+    return out;
+}
+
+inline http_verdict judged(http::response const& a)
+{
+    auto const code = a.result_int();
+    if (code >= 200 && code < 300) return {boost::system::error_code(), reply{}};
+    bool const later = code >= 500 || code == 429 || code == 408;
+    return {make_error_code(later ? errc::registry_unavailable : errc::registry_refused), reply{true, shown(a)}};
+}
+
+}  // namespace weir::registry::detail
