@@ -162,15 +162,21 @@ private:
     void learn(bool extra, reason why, outcome const& o, time_point now) noexcept;
     void finish(time_point now) noexcept;
 
+    /// Null: there is none.
     [[nodiscard]] retry const* rule() noexcept
     {
         if constexpr (has_retry_)
-            return &pipeline_.template stage<retry_>();
+            return detail::rule_in(pipeline_.template stage<retry_>());
         else
             return nullptr;
     }
-
-    [[nodiscard]] auto& hedging() noexcept { return pipeline_.template stage<hedge_>(); }
+    [[nodiscard]] hedge* hedging() noexcept
+    {
+        if constexpr (has_hedge_)
+            return detail::rule_in(pipeline_.template stage<hedge_>());
+        else
+            return nullptr;
+    }
 
     template <class F>
     void observers(F&& f) noexcept

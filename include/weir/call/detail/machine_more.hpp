@@ -33,7 +33,9 @@ void machine<Pipeline, InFlight>::try_again([[maybe_unused]] outcome const& ende
                                             [[maybe_unused]] time_point now, [[maybe_unused]] random_engine& random)
 {
     if constexpr (has_retry_) {
-        auto const& rule = pipeline_.template stage<retry_>();
+        auto const* const there = rule();
+        if (there == nullptr) return;
+        auto const& rule = *there;
         auto const give_up = [&](no_retry why) {
             observers([&](auto& obs) { obs.retry_suppressed(why); });
             drop_retry();
@@ -73,7 +75,7 @@ void machine<Pipeline, InFlight>::give_back(slot& s, time_point now) noexcept
     s.state = phase::idle;
     s.extra = false;
     if constexpr (hedges_)
-        if (std::exchange(s.owes, false)) hedging().budget().refund();
+        if (std::exchange(s.owes, false)) hedging()->budget().refund();
 }
 
 // Nothing new starts, and what has not been sent will not be. Those in flight are cancelled by `next`.
@@ -91,11 +93,10 @@ void machine<Pipeline, InFlight>::stop(time_point now) noexcept
 template <class Pipeline, std::size_t InFlight>
 void machine<Pipeline, InFlight>::credit() noexcept
 {
-    retry_budget* of_retry = nullptr;
-    if constexpr (has_retry_) of_retry = pipeline_.template stage<retry_>().budget();
+    auto const* const r = rule();
+    retry_budget* const of_retry = r ? r->budget() : nullptr;
     if (of_retry) of_retry->deposit();
-    if constexpr (has_hedge_)
-        if (auto& budget = hedging().budget(); &budget != of_retry) budget.deposit();
+    if (auto const* const h = hedging(); h && &h->budget() != of_retry) h->budget().deposit();
 }
 
 template <class Pipeline, std::size_t InFlight>
@@ -103,9 +104,9 @@ void machine<Pipeline, InFlight>::plan_hedge([[maybe_unused]] time_point now) no
 {
     if constexpr (hedges_) {
         hedge_at_ = never;
-        if (said_ && !said_->idempotent.value_or(false)) return;
-        if (extras_ >= hedging().get_options().max_extra) return;
-        if (auto const delay = hedging().delay(now)) hedge_at_ = later(now, *delay);
+        if (!hedging() || (said_ && !said_->idempotent.value_or(false))) return;
+        if (extras_ >= hedging()->get_options().max_extra) return;
+        if (auto const delay = hedging()->delay(now)) hedge_at_ = later(now, *delay);
         if (hedge_at_ >= call_deadline_) hedge_at_ = never;
     }
 }
@@ -122,7 +123,7 @@ void machine<Pipeline, InFlight>::begin_hedge([[maybe_unused]] time_point now, [
         rejection refusal;
         if (free == slots_.end() || awaited == slots_.end() || !time_for_an_attempt(now, now, refusal)) return;
         auto const none = [&](no_hedge why) { observers([&](auto& o) { o.hedge_suppressed(why); }); };
-        if (!hedging().budget().try_withdraw(now)) return none(no_hedge::budget);
+        if (!hedging()->budget().try_withdraw(now)) return none(no_hedge::budget);
         auto& s = *free;
         avoid_ = awaited->held.target();  // not what the lease of `free` still names
         s.extra = s.owes = true;          // abandon() gives it back if a gate throws
@@ -149,7 +150,8 @@ void machine<Pipeline, InFlight>::learn([[maybe_unused]] bool extra, [[maybe_unu
                                         [[maybe_unused]] outcome const& o, [[maybe_unused]] time_point now) noexcept
 {
     if constexpr (hedges_)
-        if (!extra && (o.ok() || (why == reason::superseded && !cancelled_))) hedging().record(o.latency, now);
+        if (hedging() && !extra && (o.ok() || (why == reason::superseded && !cancelled_)))
+            hedging()->record(o.latency, now);
     detail::each_stage<Pipeline>([&](auto i) {
         if constexpr (roles_[i] == detail::role::enough_time)
             if (o.ok()) pipeline_.template stage<i>().record(o.latency, now);

@@ -14,6 +14,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 namespace weir {
@@ -54,7 +55,9 @@ enum class role : std::uint8_t {
 template <class Stage>
 [[nodiscard]] consteval role role_of()
 {
-    if constexpr (std::same_as<Stage, deadline>)
+    if constexpr (requires { Stage::stands_for; })
+        return Stage::stands_for;
+    else if constexpr (std::same_as<Stage, deadline>)
         return role::deadline;
     else if constexpr (std::same_as<Stage, retry>)
         return role::retry;
@@ -80,16 +83,14 @@ template <class Stage>
 
 inline constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
 
-template <std::size_t N>
-[[nodiscard]] consteval std::size_t find(std::array<role, N> const& roles, role wanted)
+[[nodiscard]] constexpr std::size_t find(std::span<role const> roles, role wanted)
 {
-    for (std::size_t i = 0; i < N; ++i)
+    for (std::size_t i = 0; i < roles.size(); ++i)
         if (roles[i] == wanted) return i;
     return nowhere;
 }
 
-template <std::size_t N>
-[[nodiscard]] consteval std::size_t count(std::array<role, N> const& roles, role wanted)
+[[nodiscard]] constexpr std::size_t count(std::span<role const> roles, role wanted)
 {
     std::size_t n = 0;
     for (auto const r : roles) n += r == wanted;
@@ -99,19 +100,17 @@ template <std::size_t N>
 /// Which side of a rule; a pipeline without it has no sides.
 enum class side : std::uint8_t { left, right };
 
-template <std::size_t N>
-[[nodiscard]] consteval bool stands(std::array<role, N> const& roles, role r, side s, role of)
+[[nodiscard]] constexpr bool stands(std::span<role const> roles, role r, side s, role of)
 {
     auto const rule = find(roles, of);
     if (rule == nowhere) return false;
-    for (std::size_t i = 0; i < N; ++i)
+    for (std::size_t i = 0; i < roles.size(); ++i)
         if (roles[i] == r && (s == side::left ? i < rule : i > rule)) return true;
     return false;
 }
 
 /// Whether a gate stands between the two rules.
-template <std::size_t N>
-[[nodiscard]] consteval bool parted(std::array<role, N> const& roles, role left, role right)
+[[nodiscard]] constexpr bool parted(std::span<role const> roles, role left, role right)
 {
     auto const first = find(roles, left), last = find(roles, right);
     if (first == nowhere || last == nowhere) return false;
@@ -120,7 +119,27 @@ template <std::size_t N>
     return false;
 }
 
-/// Each mistake in a sentence of its own, with what to write instead.
+/// A place for a rule, in a pipeline that is assembled at run time.
+template <class Rule>
+struct optional_rule {
+    static constexpr role stands_for = role_of<std::remove_const_t<Rule>>();
+    Rule* rule = nullptr;
+};
+
+/// The rule that a stage is, or holds. Null: there is none.
+template <class Rule>
+[[nodiscard]] constexpr Rule* rule_in(Rule& stage) noexcept
+{
+    return &stage;
+}
+template <class Rule>
+[[nodiscard]] constexpr Rule* rule_in(optional_rule<Rule>& stage) noexcept
+{
+    return stage.rule;
+}
+
+/// Each mistake in a sentence of its own, with what to write instead. The same sentences, for what is assembled at run
+/// time, are in detail/order.hpp: a static_assert takes literals only.
 template <class... Stages>
 [[nodiscard]] consteval bool check_stages()
 {
