@@ -9,7 +9,6 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <memory>
-#include <stdexcept>
 #include <utility>
 
 namespace weir::registry {
@@ -36,10 +35,10 @@ class basic_consul : public detail::network_registry {
 public:
     using options = consul_options;
 
-    explicit basic_consul(executor_type executor, options o = {}, Transport transport = {})
-        : basic_consul(std::make_shared<detail::consul_config const>(std::move(o),
-                                                                     detail::http_channels_over(std::move(transport))),
-                       std::move(executor))
+    explicit basic_consul(executor_type executor, options const& o = {}, Transport transport = {})
+        : basic_consul(
+              std::make_shared<detail::consul_config const>(o, detail::http_channels_over(std::move(transport))),
+              std::move(executor))
     {
     }
 
@@ -50,10 +49,7 @@ private:
               {.watch = c->options.watch, .lease = c->options.lease, .timeout = c->options.timeout},
               [c](executor_type const& strand, duration limit) { return detail::consul_session(strand, c, limit); })
     {
-        auto const tls = c->options.agent().tls;
-        if (tls != Transport::handshakes)
-            throw std::invalid_argument(tls ? "weir: consul_options.url is https:// and needs a TLS transport"
-                                            : "weir: consul_options.url must be https:// for a TLS transport");
+        detail::check_transport<Transport>(c->tls, "consul_options.url");
     }
 };
 

@@ -4,25 +4,25 @@
 #include <weir/core/bad_option.hpp>
 #include <weir/core/time.hpp>
 #include <weir/http/client_options.hpp>
-#include <weir/http/url.hpp>
 #include <weir/http/validate.hpp>
+#include <weir/registry/detail/registry_url.hpp>
 #include <weir/registry/keeper.hpp>
 #include <weir/registry/secret.hpp>
-#include <weir/registry/watcher.hpp>
+#include <weir/registry/watch_options.hpp>
 
 #include <chrono>
-#include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 
 namespace weir::registry {
 
 /// Options of registry::consul.
 struct consul_options {
-    /// The agent: `consul://host[:port]`, with port 8500 unless given. `http://...` and `https://...` are taken too.
+    /// The agents: `consul://host[:port][,host[:port]...][/base]`, with port 8500 unless given; `http://...` and
+    /// `https://...` are taken too. `?token=&token_file=&dc=&wait=&tls=true` say what the fields below say, and win.
     std::string url = "consul://127.0.0.1:8500";
     secret token = {};                           ///< sent as X-Consul-Token; empty: anonymous
+    std::string token_file = {};                 ///< the token is in this file, read again each minute
     std::string datacenter = {};                 ///< asked in queries that name none; empty: the agent's own
     duration wait = std::chrono::seconds(55);    ///< how long a query waits at the server for a change; 1 s to 10 min
     duration timeout = std::chrono::seconds(5);  ///< of one question that is not a watch's or a lease's
@@ -30,49 +30,40 @@ struct consul_options {
     lease_options lease = {};
     http::client_options connection = {};  ///< but for its timeout and idle_timeout, which are set here
 
-    /// The agent's address. Throws: std::invalid_argument, with a sentence that quotes what was given.
-    [[nodiscard]] http::url agent() const;
+    /// The agents' addresses. Throws: std::invalid_argument, with a sentence that quotes what was given, and no secret.
+    [[nodiscard]] detail::registry_url address() const;
 
-    /// Throws: std::invalid_argument, naming the first field that is out of range.
-    void check() const;
+    /// With what the URL says in the fields. Throws: std::invalid_argument, naming the first field that is out of range.
+    [[nodiscard]] consul_options checked() const;
 };
 
 // Bodies
 
-inline http::url consul_options::agent() const
+inline detail::registry_url consul_options::address() const
 {
-    constexpr std::string_view scheme = "consul://", plain = "http://";
-    std::string why;
-    if (!url.starts_with(scheme)) {
-        if (auto const u = http::url::try_parse(url, &why)) return *u;
-        if (url.starts_with(plain) || url.starts_with("https://")) throw std::invalid_argument(why);
-        why.replace(why.find("it must start"), std::string::npos,
-                    "it must start with consul://, as in consul://127.0.0.1:8500");
-        throw std::invalid_argument(why);
-    }
-    auto const rest = url.substr(scheme.size());
-    auto u = http::url::try_parse(std::string(plain) + rest, &why);
-    if (!u) {
-        for (auto at = why.find(plain); at != why.npos; at = why.find(plain, at + scheme.size()))
-            why.replace(at, plain.size(), scheme);
-        throw std::invalid_argument(why);
-    }
-    auto const authority = rest.substr(0, rest.find('/'));
-    auto const colon = authority.rfind(':'), bracket = authority.rfind(']');
-    if (colon == authority.npos || (bracket != authority.npos && colon < bracket)) u->port = 8500;
-    return *u;
+    return detail::registry_url::parse(url, {.scheme = "consul",
+                                             .example = "consul://127.0.0.1:8500",
+                                             .port = 8500,
+                                             .parameters = {"token", "token_file", "dc", "wait"}});
 }
 
-inline void consul_options::check() const
+inline consul_options consul_options::checked() const
 {
     using weir::detail::bad_option;
-    (void)agent();
-    if (!http::valid_field_value(token.reveal()))
+    auto o = *this;
+    auto const u = address();
+    if (u.has("token")) o.token = u.hidden("token");
+    o.token_file = u.text("token_file", o.token_file);
+    o.datacenter = u.text("dc", o.datacenter);
+    o.wait = u.span("wait", o.wait);
+    if (!http::valid_field_value(o.token.reveal()))
         throw std::invalid_argument("weir: consul_options.token must be without control characters");
-    if (wait < std::chrono::seconds(1) || wait > std::chrono::minutes(10))
-        bad_option("consul_options.wait", "in [1000, 600000] ms", wait);
-    if (timeout <= duration::zero()) bad_option("consul_options.timeout", "above 0 ms", timeout);
-    connection.check();
+    if (o.wait < std::chrono::seconds(1) || o.wait > std::chrono::minutes(10))
+        bad_option("consul_options.wait", "in [1000, 600000] ms", o.wait);
+    if (o.timeout <= duration::zero()) bad_option("consul_options.timeout", "above 0 ms", o.timeout);
+    o.connection.check();
+    o.watch.check();
+    return o;
 }
 
 }  // namespace weir::registry

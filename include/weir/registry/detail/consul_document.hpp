@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/errc.hpp>
+#include <weir/registry/detail/percent_encoded.hpp>
 #include <weir/registry/detail/strict_json.hpp>
 #include <weir/registry/registration.hpp>
 #include <weir/registry/watch_backend.hpp>
@@ -48,9 +49,6 @@ inline constexpr std::size_t consul_max_instances = 100'000;
 
 /// An index that can be waited from, or nothing: 0 and garbage make no index.
 [[nodiscard]] std::optional<std::uint64_t> read_consul_index(std::string_view header);
-
-/// For a piece of a path or query: everything but RFC 3986's unreserved characters as %XX.
-[[nodiscard]] std::string percent_encoded(std::string_view text);
 
 // Bodies
 
@@ -237,25 +235,6 @@ inline std::optional<std::uint64_t> read_consul_index(std::string_view header)
     auto const [end, error] = std::from_chars(header.data(), header.data() + header.size(), index);
     if (error != std::errc{} || end != header.data() + header.size() || index == 0) return std::nullopt;
     return index;
-}
-
-inline std::string percent_encoded(std::string_view text)
-{
-    std::string out;
-    for (char const c : text) {
-        bool const plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-                           c == '.' || c == '_' || c == '~';
-        if (plain) {
-            out += c;
-            continue;
-        }
-        constexpr char const* digits = "0123456789ABCDEF";
-        auto const byte = static_cast<unsigned char>(c);
-        out += '%';
-        out += digits[byte >> 4];
-        out += digits[byte & 15];
-    }
-    return out;
 }
 
 }  // namespace weir::registry::detail

@@ -24,14 +24,16 @@ namespace weir::registry::detail {
 
 /// What the conversations with one Consul have in common.
 struct consul_config {
-    consul_config(consul_options o, http_channel_maker make) : options((o.check(), std::move(o)))
+    consul_config(consul_options const& o, http_channel_maker make) : options(o.checked())
     {
-        auto const u = options.agent();
+        auto const u = options.address();
+        tls = u.tls;
         access = std::make_shared<http_access>(
-            http_access_options{.servers = {{.id = "consul", .host = u.host, .port = u.port}},
-                                .base = u.path,
-                                .credentials = {.header = "X-Consul-Token", .token = options.token},
-                                .connection = options.connection},
+            http_access_options{
+                .servers = u.servers,
+                .base = u.path,
+                .credentials = {.header = "X-Consul-Token", .token = options.token, .file = options.token_file},
+                .connection = options.connection},
             std::move(make));
         // The server may add a sixteenth to spread its answers; the rest is for the network.
         options.watch.await_timeout = options.wait + options.wait / 16 + std::chrono::seconds(5);
@@ -39,6 +41,7 @@ struct consul_config {
 
     consul_options options;
     std::shared_ptr<http_access> access;
+    bool tls = false;
 };
 
 /// One conversation with a Consul agent: a watch_backend and a lease_backend. It knows the protocol and no patience:

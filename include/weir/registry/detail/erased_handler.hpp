@@ -41,6 +41,11 @@ public:
     {
     }
 
+    // Erased already.
+    erased_handler(erased_handler&& other, executor_type const&) noexcept : erased_handler(std::move(other)) {}
+    erased_handler(erased_handler&&) noexcept = default;
+    erased_handler& operator=(erased_handler&&) noexcept = default;
+
     [[nodiscard]] explicit operator bool() const noexcept { return target_ != nullptr; }
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
     [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return slot_; }

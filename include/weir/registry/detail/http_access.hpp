@@ -6,6 +6,7 @@
 #include <weir/http/client_options.hpp>
 #include <weir/http/validate.hpp>
 #include <weir/registry/detail/http_channel.hpp>
+#include <weir/registry/detail/percent_encoded.hpp>
 #include <weir/registry/secret.hpp>
 
 #include <atomic>
@@ -37,7 +38,7 @@ struct http_credentials {
 /// Where a registry is reached over HTTP.
 struct http_access_options {
     std::vector<endpoint> servers;  ///< at least one; only host and port are looked at
-    std::string base = {};          ///< path in front of every target: empty, or "/..." without a slash at the end
+    std::string base = {};  ///< path in front of every target, not encoded: empty, or "/..." without a slash at the end
     http_credentials credentials = {};
     http::client_options connection = {};  ///< but for its timeout and idle_timeout
 };
@@ -50,6 +51,7 @@ public:
     http_access(http_access_options o, http_channel_maker make) : options_(std::move(o)), make_(std::move(make))
     {
         options_.connection.check();
+        options_.base = percent_encoded(options_.base, "/");
         if (options_.servers.empty()) throw std::invalid_argument("weir: a registry needs the address of a server");
         auto const& c = options_.credentials;
         if (!http::valid_field_value(c.token.reveal()) || !http::valid_field_value(c.prefix))
@@ -135,7 +137,7 @@ private:
         return text;
     }
 
-    http_access_options const options_;
+    http_access_options options_;
     http_channel_maker const make_;
     std::atomic<std::size_t> preferred_{0};
     std::mutex mutex_;

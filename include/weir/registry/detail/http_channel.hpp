@@ -9,6 +9,8 @@
 
 #include <functional>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace weir::registry::detail {
@@ -43,6 +45,16 @@ public:
 private:
     http::basic_client<asio::any_io_executor, Transport> client_;
 };
+
+/// Throws std::invalid_argument, naming the `field`, when what the URL says is not what the transport does.
+template <class Transport>
+void check_transport(bool tls, std::string const& field)
+{
+    if (tls != Transport::handshakes)
+        throw std::invalid_argument("weir: " + field +
+                                    (tls ? " asks for TLS (https:// or tls=true) and needs a TLS transport"
+                                         : " must ask for TLS (https:// or tls=true) for a TLS transport"));
+}
 
 template <class Transport>
 [[nodiscard]] http_channel_maker http_channels_over(Transport transport)
