@@ -24,7 +24,7 @@ using weir::config::version_record;
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-namespace config_refresh_test {  // named, because GCC sees the types of a coroutine in a header
+namespace {
 
 // A source whose every answer the test gives; it writes down what it was asked, and when.
 struct scripted {
@@ -74,12 +74,6 @@ struct scripted {
     };
     conversation open(asio::any_io_executor) const { return {s}; }
 };
-
-}  // namespace config_refresh_test
-
-namespace {
-
-using config_refresh_test::scripted;
 
 std::string limit_of(int n) { return R"({"limit":{"limit":)" + std::to_string(n) + "}}"; }
 

@@ -98,9 +98,9 @@ refresh::refresh(asio::any_io_executor executor, Source const& from, binding bou
     o.follow.check();
     core_ = std::make_shared<detail::refresh_core>(std::move(executor), std::move(bound), std::move(o.document), o.keep,
                                                    std::move(listeners));
-    auto conversation = from.open(core_->strand());
-    core_->start(std::make_shared<detail::follower<decltype(conversation)>>(core_->strand(), std::move(conversation),
-                                                                            std::move(o.follow), core_, random));
+    using talk = detail::conversation_for<decltype(from.open(core_->strand()))>;
+    core_->start(std::make_shared<detail::follower>(core_->strand(), std::make_unique<talk>(from.open(core_->strand())),
+                                                    std::move(o.follow), core_, random));
 }
 
 }  // namespace weir::config

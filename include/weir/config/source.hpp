@@ -5,6 +5,7 @@
 #include <weir/config/document.hpp>
 #include <weir/core/bad_option.hpp>
 #include <weir/core/time.hpp>
+#include <weir/registry/detail/erased_handler.hpp>
 #include <weir/retry/backoff.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <concepts>
 #include <string>
+#include <utility>
 
 namespace weir::config {
 
@@ -25,21 +27,24 @@ struct loaded {
     friend bool operator==(loaded const&, loaded const&) = default;
 };
 
-/// A conversation with a source, used from one executor, one question at a time. Both operations have the signature
-/// void(boost::system::error_code, loaded), honour terminal cancellation, give a whole document or an error, and know no
-/// patience: limits of time and when to ask again are the asker's.
+/// What a conversation is handed: a handler void(boost::system::error_code, loaded) that moves only and has an executor
+/// and a cancellation slot. A conversation may take any completion token, but nothing else will be given.
+using loaded_handler = registry::detail::erased_handler<loaded>;
+
+/// A conversation with a source, used from one strand, one question at a time. Both operations complete once, never
+/// inside themselves, honour terminal cancellation, give a whole document or an error, and know no patience: limits of
+/// time, and when to ask again after a failure, are the asker's. The arguments live until completion.
 ///
-///   async_load(token)                    the document, now
-///   async_await_change(version, token)   the document once it is another than `version`, or whenever the source's
-///                                        patience ends
+///   async_load(done)                    the document, now
+///   async_await_change(version, done)   the document once it is another than `version`, or whenever the source's
+///                                       patience ends
 ///
 /// A conversation may have `duration await_timeout() const`: how long the longest quiet await takes.
 template <class C>
-concept conversation = std::move_constructible<C> &&
-                       requires(C& c, std::string const& version, void (*f)(boost::system::error_code, loaded)) {
-                           c.async_load(f);
-                           c.async_await_change(version, f);
-                       };
+concept conversation = std::move_constructible<C> && requires(C& c, std::string const& version, loaded_handler done) {
+    c.async_load(std::move(done));
+    c.async_await_change(version, std::move(done));
+};
 
 /// Where documents come from: an address and how to speak with it. A plain value; `open` begins a conversation, on the
 /// strand it is given.
@@ -73,6 +78,41 @@ struct follow_options {
     /// Throws: std::invalid_argument, naming the first field that is out of range.
     void check() const;
 };
+
+namespace detail {
+
+/// A conversation of whatever type.
+class any_conversation {
+public:
+    virtual ~any_conversation() = default;
+    virtual void load(loaded_handler done) = 0;
+    virtual void await_change(std::string const& version, loaded_handler done) = 0;
+    [[nodiscard]] virtual duration await_timeout(duration otherwise) const = 0;
+};
+
+template <conversation Conversation>
+class conversation_for final : public any_conversation {
+public:
+    explicit conversation_for(Conversation c) : conversation_(std::move(c)) {}
+
+    void load(loaded_handler done) override { conversation_.async_load(std::move(done)); }
+    void await_change(std::string const& version, loaded_handler done) override
+    {
+        conversation_.async_await_change(version, std::move(done));
+    }
+    [[nodiscard]] duration await_timeout(duration otherwise) const override
+    {
+        if constexpr (requires { conversation_.await_timeout(); })
+            return conversation_.await_timeout();
+        else
+            return otherwise;
+    }
+
+private:
+    Conversation conversation_;
+};
+
+}  // namespace detail
 
 // Bodies
 

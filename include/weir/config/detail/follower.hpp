@@ -34,22 +34,13 @@ protected:
     ~follower_sink() = default;
 };
 
-/// A follower of any kind of source, to be ended.
-class any_follower {
-public:
-    virtual ~any_follower() = default;
-    virtual void start() = 0;
-    virtual void stop() = 0;
-};
-
 /// Follows a source, and never hurts it: one question at a time, each with a limit; after a failure a pause with
 /// decorrelated jitter, and then everything is read again; a pace that holds with sources that answer at once. The same
 /// rules as registry::watcher's, without those for sets of instances.
-template <conversation Conversation>
-class follower final : public any_follower, public std::enable_shared_from_this<follower<Conversation>> {
+class follower final : public std::enable_shared_from_this<follower> {
 public:
     /// `sink` lives until it is told that this ended.
-    follower(asio::strand<asio::any_io_executor> strand, Conversation c, follow_options o,
+    follower(asio::strand<asio::any_io_executor> strand, std::unique_ptr<any_conversation> c, follow_options o,
              std::shared_ptr<follower_sink> sink, random_engine random)
         : strand_(strand),
           conversation_(std::move(c)),
@@ -59,18 +50,17 @@ public:
           pause_(strand_),
           question_(strand_)
     {
-        if constexpr (requires { conversation_.await_timeout(); })
-            options_.await_timeout = conversation_.await_timeout();
+        options_.await_timeout = conversation_->await_timeout(options_.await_timeout);
     }
 
-    void start() override
+    void start()
     {
-        asio::co_spawn(strand_, run(this->shared_from_this()), [sink = sink_](std::exception_ptr) { sink->ended(); });
+        asio::co_spawn(strand_, run(shared_from_this()), [sink = sink_](std::exception_ptr) { sink->ended(); });
     }
 
-    void stop() override
+    void stop()
     {
-        asio::post(strand_, [self = this->shared_from_this()] {
+        asio::post(strand_, [self = shared_from_this()] {
             self->stopped_ = true;
             self->pause_.cancel();
             self->question_.cancel();
@@ -114,11 +104,11 @@ private:
 
     asio::awaitable<answer> ask(bool load, std::string version)
     {
-        auto const begin = [this, load, &version](auto token) {
-            return load ? conversation_.async_load(token) : conversation_.async_await_change(version, token);
+        auto const begin = [this, load, &version](loaded_handler done) {
+            load ? conversation_->load(std::move(done)) : conversation_->await_change(version, std::move(done));
         };
         auto const limit = load ? options_.load_timeout : options_.await_timeout;
-        co_return co_await question_.template ask<loaded>(limit, begin);
+        co_return co_await question_.ask<loaded>(limit, begin);
     }
 
     // GCRA with a burst of two: `next_` is when the bucket would be full again.
@@ -138,7 +128,7 @@ private:
     }
 
     asio::strand<asio::any_io_executor> strand_;
-    Conversation conversation_;
+    std::unique_ptr<any_conversation> conversation_;
     follow_options options_;
     random_engine random_;
     std::shared_ptr<follower_sink> sink_;

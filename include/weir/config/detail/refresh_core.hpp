@@ -52,7 +52,7 @@ public:
 
     [[nodiscard]] asio::strand<asio::any_io_executor> const& strand() const noexcept { return strand_; }
 
-    void start(std::shared_ptr<any_follower> f)
+    void start(std::shared_ptr<follower> f)
     {
         follower_ = f;
         f->start();
@@ -263,8 +263,8 @@ private:
     std::vector<listener> listeners_;
     weir::timer clock_;
     std::shared_ptr<news> news_;
-    std::weak_ptr<any_follower> follower_;  // who runs keeps itself, and this
-    std::optional<document> seen_;          // what the source said last, right or wrong
+    std::weak_ptr<follower> follower_;  // who runs keeps itself, and this
+    std::optional<document> seen_;      // what the source said last, right or wrong
     std::uint64_t numbers_ = 0;
     std::mutex applying_;
     std::atomic<bool> stopped_{false};
