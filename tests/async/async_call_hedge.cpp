@@ -8,6 +8,8 @@
 #include <weir/testing/scripted_operation.hpp>
 #include <weir/testing/virtual_time.hpp>
 
+#include <support/hedge_model.hpp>
+
 #include <doctest/doctest.h>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -308,66 +310,13 @@ TEST_CASE("async_call, hedge: many strands in real time; hedges, losers and canc
     for (auto const& m : endpoints.snapshot()->members()) CHECK(m.state->in_flight() == 0);
 }
 
-namespace {
-
-struct tail {
-    double p50, p99, p999;
-    double extra;  // attempts beyond one a call
-};
-
-/// Calls at intervals of 1 ms to a service of 100 endpoints, lognormal around 10 ms, where one answer in fifty takes
-/// 100 to 1000 ms more.
-template <class Pipeline>
-tail run(Pipeline& p, virtual_time& w, unsigned seed, int calls)
-{
-    weir::random_engine random(seed);
-    weir::timer t(w.get_executor());
-    unsigned attempts = 0;
-    std::vector<double> ms;
-    auto const service_time = [&random] {
-        auto const u = std::max(1e-12, weir::uniform_unit(random)), v = weir::uniform_unit(random);
-        auto const normal = std::sqrt(-2 * std::log(u)) * std::cos(2 * 3.14159265358979 * v);
-        auto const tail = weir::uniform_unit(random) < 0.02 ? 100 + 900 * weir::uniform_unit(random) : 0;
-        return std::chrono::microseconds(static_cast<int>(1000 * (10 * std::exp(0.4 * normal) + tail)));
-    };
-    for (int i = 0; i < calls; ++i) {
-        auto const began = w.now();
-        p.async_call(w.get_executor(), weir::hedgeable([&](weir::attempt const&) {
-                         ++attempts;
-                         return t.async_wait_for(service_time(), asio::deferred);
-                     }),
-                     [&, began](error_code ec) {
-                         CHECK_FALSE(ec);
-                         ms.push_back(static_cast<double>((w.now() - began) / 1us) / 1000);
-                     });
-        w.run_for(1ms);
-    }
-    w.run();
-    REQUIRE(ms.size() == static_cast<std::size_t>(calls));
-    std::sort(ms.begin(), ms.end());
-    auto const at = [&](double q) { return ms[static_cast<std::size_t>(q * calls)]; };
-    return {at(0.5), at(0.99), at(0.999), static_cast<double>(attempts) / calls - 1};
-}
-
-}  // namespace
-
 TEST_CASE("async_call, hedge: at 5 % extra load, p99 is a tenth of what it is without")
 {
     constexpr int calls = 20000;
     for (unsigned seed = 1; seed <= 5; ++seed) {
         CAPTURE(seed);
-        tail naive, hedged;
-        {
-            virtual_time w;
-            auto p = weir::pipeline(weir::retry());
-            naive = run(p, w, seed, calls);
-        }
-        {
-            virtual_time w;
-            weir::retry_budget budget({.per_success = 0.05, .initial = 1, .max = 10});
-            auto p = weir::pipeline(weir::hedge({}, budget));
-            hedged = run(p, w, seed, calls);
-        }
+        auto const naive = weir::model::answers_without_hedge(seed, calls);
+        auto const hedged = weir::model::answers_with_hedge(seed, calls);
         MESSAGE("p50 " << naive.p50 << " -> " << hedged.p50 << ", p99 " << naive.p99 << " -> " << hedged.p99
                        << ", p99.9 " << naive.p999 << " -> " << hedged.p999 << " ms, extra " << hedged.extra * 100
                        << " %");

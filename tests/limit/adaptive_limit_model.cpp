@@ -6,6 +6,7 @@
 #include <weir/limit/gradient2.hpp>
 #include <weir/limit/vegas.hpp>
 
+#include <support/adaptive_model.hpp>
 #include <support/server_model.hpp>
 
 #include <doctest/doctest.h>
@@ -16,57 +17,18 @@
 
 using namespace std::chrono_literals;
 using weir::basic_adaptive_limit;
-using weir::duration;
+using weir::model::hour_of_overload;
 using weir::model::server;
-using weir::model::server_options;
+using weir::model::settled;
 using weir::model::shape;
 
 namespace {
-
-struct ending {
-    double first_limit, last_limit, goodput;
-};
-
-/// Mean limit over twenty seconds, which a probe of some hundred milliseconds does not change much.
-template <class Server, class Limit>
-double mean_limit(Server& s, Limit const& limit)
-{
-    double sum = 0;
-    for (int i = 0; i < 20; ++i) {
-        s.run(1s);
-        sum += limit.limit();
-    }
-    return sum / 20;
-}
-
-template <class Algorithm>
-ending hour_of_overload(typename Algorithm::options o, server_options service, std::uint64_t seed)
-{
-    basic_adaptive_limit<Algorithm> limit{{.concurrency = o}};
-    server s{limit, service, seed};
-    s.run(50s);
-    auto const first = mean_limit(s, limit);
-    s.run(60min - 50s - 20s - 20s - 60s);
-    auto const last = mean_limit(s, limit);
-    auto const minute = s.run(1min);
-    return {first, last, s.goodput(minute, 1min)};
-}
 
 template <std::size_t N>
 std::string spread(std::array<double, N> v)
 {
     std::sort(v.begin(), v.end());
     return std::to_string(v.front()) + " / " + std::to_string(v[N / 2]) + " / " + std::to_string(v.back());
-}
-
-/// Goodput of a minute at some load, after two to settle.
-template <class Algorithm>
-double settled(typename Algorithm::options o, shape times, double load, std::uint64_t seed)
-{
-    basic_adaptive_limit<Algorithm> limit{{.concurrency = o}};
-    server s{limit, {.times = times, .load = load}, seed};
-    s.run(2min);
-    return s.goodput(s.run(2min), 2min);
 }
 
 }  // namespace

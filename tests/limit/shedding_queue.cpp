@@ -4,6 +4,7 @@
 #include <weir/core/gate.hpp>
 #include <weir/limit/littles_law.hpp>
 
+#include <support/queue_storm.hpp>
 #include <support/server_model.hpp>
 
 #include <doctest/doctest.h>
@@ -253,113 +254,8 @@ TEST_CASE("shedding_queue: threads that wait, time out and are shed never exceed
 
 namespace {
 
-/// Callers who give up after 500 ms and try again at once, up to three times, before ten workers of 10 ms: the retry
-/// storm of L. Huang et al., "Metastable Failures in the Wild", OSDI 2022, with its trigger: 20 % of the capacity for
-/// ten seconds.
-class storm {
-public:
-    storm(queue::options o, bool tell_deadlines, std::uint64_t seed)
-        : tell_deadlines_(tell_deadlines), queue_((o.concurrency.limit = 10, o)), random_(seed)
-    {
-        push(0ms, event::arrival, 0);
-    }
-    ~storm()
-    {
-        for (auto& a : attempts_) (void)queue_.cancel(a), a.slot.reset();
-    }
-
-    /// The share of the calls begun in [from, to) that succeed.
-    double success(duration from, duration to)
-    {
-        while (!events_.empty() && events_.top().at < start + to + 3s) {
-            auto const e = events_.top();
-            events_.pop();
-            now_ = e.at;
-            switch (e.what) {
-                case event::arrival:
-                    push(weir::model::scaled(1s, weir::model::exponential(random_) / 850), event::arrival, 0);
-                    calls_.push_back({now_});
-                    send(calls_.size() - 1);
-                    break;
-                case event::done: {
-                    auto& a = attempts_[e.index];
-                    a.slot->record(outcome::success(), now_);
-                    if (now_ < a.gives_up) calls_[a.call].succeeded = true;
-                    a.over = true;
-                    break;
-                }
-                case event::gives_up: {
-                    auto& a = attempts_[e.index];
-                    if (!calls_[a.call].succeeded) send(a.call);
-                    break;
-                }
-            }
-        }
-        double began = 0, succeeded = 0;
-        for (auto const& c : calls_)
-            if (c.began >= start + from && c.began < start + to) ++began, succeeded += c.succeeded;
-        return succeeded / began;
-    }
-
-private:
-    struct attempt final : queue::waiter {
-        storm* owner = nullptr;
-        std::size_t index = 0, call = 0;
-        time_point gives_up{};
-        std::optional<queue::token> slot;
-        bool over = false;
-
-        void serve(queue::token t)
-        {
-            slot.emplace(std::move(t));
-            auto& o = *owner;
-            bool const trigger = o.now_ >= start + 10s && o.now_ < start + 20s;
-            o.push(weir::model::scaled(trigger ? 50ms : 10ms, weir::model::exponential(o.random_)), event::done, index);
-        }
-
-    private:
-        void granted(queue::token t) noexcept override { serve(std::move(t)); }
-        void shed(weir::rejection) noexcept override {}  // the caller learns nothing: the worst case
-    };
-    struct call {
-        time_point began;
-        int sent = 0;
-        bool succeeded = false;
-    };
-    struct event {
-        enum kind { arrival, done, gives_up };
-        time_point at;
-        std::uint64_t order;
-        kind what;
-        std::size_t index;
-        bool operator<(event const& o) const { return at != o.at ? at > o.at : order > o.order; }
-    };
-
-    void push(duration in, event::kind what, std::size_t index) { events_.push({now_ + in, order_++, what, index}); }
-
-    void send(std::size_t which)
-    {
-        if (calls_[which].sent == 4) return;
-        ++calls_[which].sent;
-        auto const index = attempts_.size();
-        auto& a = attempts_.emplace_back();
-        a.owner = this, a.index = index, a.call = which, a.gives_up = now_ + 500ms;
-        push(500ms, event::gives_up, index);
-        if (auto answer = queue_.enqueue(a, {.deadline = tell_deadlines_ ? a.gives_up : weir::never}, now_))
-            if (*answer) a.serve(*std::move(*answer));
-    }
-
-    bool tell_deadlines_;
-    queue queue_;
-    weir::random_engine random_;
-    time_point now_ = start;
-    std::uint64_t order_ = 0;
-    std::priority_queue<event> events_;
-    std::deque<attempt> attempts_;
-    std::vector<call> calls_;
-};
-
-constexpr std::uint32_t endless = 1'000'000;
+using weir::model::endless;
+using storm = weir::model::queue_storm;
 
 }  // namespace
 

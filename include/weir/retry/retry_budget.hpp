@@ -21,7 +21,7 @@ namespace weir {
 struct retry_budget_options {
     double per_success = 0.1;           ///< tokens earned by a success; a retry or hedge costs 1. In [0, 1]; 0: none
     double initial = 1;                 ///< tokens at the start; in [0, max]. Multiply it by the number of budgets
-    double max = 10;                    ///< tokens it can hold, so the largest burst of retries; in [1, 1e9]
+    double max = 10;                    ///< it can hold: the largest burst of retries; in [1, 1e9]. Multiply it, too
     double min_per_second = 0;          ///< may be spent each second although nothing was earned; in [0, 1e6]
     std::string name = "retry_budget";  ///< who said no, in refusals and metrics
 };
