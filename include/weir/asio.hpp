@@ -14,6 +14,7 @@
 #include <weir/async/single_flight.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/async/timer_queue.hpp>
+#include <weir/http/answer_stream.hpp>
 #include <weir/http/byte_rate.hpp>
 #include <weir/http/classify.hpp>
 #include <weir/http/client.hpp>

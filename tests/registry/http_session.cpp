@@ -34,6 +34,13 @@ namespace http = weir::http;
 
 namespace {
 
+std::string token_file()
+{
+    return (std::filesystem::temp_directory_path() / ("weir-token-" + std::to_string(weir::thread_random()())))
+        .string();
+}
+void write_file(std::string const& file, std::string const& text) { std::ofstream(file, std::ios::binary) << text; }
+
 struct scene {
     asio::io_context io;
     scripted_server a{io.get_executor()}, b{io.get_executor()};
@@ -155,9 +162,8 @@ TEST_CASE("http_session: a server that fails is left for the next; one that answ
 
 TEST_CASE("http_session: a token from a file is read again when the server does not take it, and then shown once more")
 {
-    auto const file =
-        (std::filesystem::temp_directory_path() / ("weir-token-" + std::to_string(weir::thread_random()()))).string();
-    auto const write = [&](std::string const& text) { std::ofstream(file, std::ios::binary) << text; };
+    auto const file = token_file();
+    auto const write = [&](std::string const& text) { write_file(file, text); };
     scene s;
     write(" first\n");
     s.open({.servers = {s.a.endpoint()}, .base = "/b", .credentials = {.prefix = "Bearer ", .file = file}});
@@ -229,4 +235,76 @@ TEST_CASE("http_session: a token that is no header value, and no server, are ref
     CHECK_THROWS_WITH_AS(s.open({.servers = {s.a.endpoint()}, .credentials = {.token = secret("canary\r\nX: y")}}),
                          "weir: a registry's token must be without control characters", std::invalid_argument);
     CHECK_THROWS_WITH_AS(s.open({}), doctest::Contains("address of a server"), std::invalid_argument);
+}
+
+TEST_CASE("http_session: a streamed answer brings its head and then its pieces; a refusal brings what the server said")
+{
+    scene s;
+    auto const name = [](scripted_server const& x) { return "127.0.0.1:" + std::to_string(x.port()); };
+    auto const file = token_file();
+    write_file(file, "first");
+    s.open({.servers = {s.a.endpoint(), s.b.endpoint()}, .base = "/b", .credentials = {.file = file}});
+    using weir::registry::detail::http_body;
+    std::string said;
+    std::shared_ptr<http_body> body;
+    auto const open = [&] {
+        said.clear();
+        body.reset();
+        s.session->async_open(http::post("/watch", "{}"), [&](boost::system::error_code ec, http::response const& head,
+                                                              std::shared_ptr<http_body> b) {
+            said = ec ? "E " + ec.message() : std::to_string(head.result_int()) + " " + head.body();
+            body = std::move(b);
+        });
+        CHECK(said.empty());
+        s.run([&] { return !said.empty(); });
+        return said;
+    };
+    auto const read = [&] {
+        said.clear();
+        body->async_read(
+            [&](boost::system::error_code ec, std::string const& piece) { said = ec ? "E " + ec.message() : piece; });
+        s.run([&] { return !said.empty(); });
+        return said;
+    };
+    std::string const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    s.a.next(script()
+                 .expect("POST /b/watch HTTP/1.1\r\n")
+                 .send(head + "3\r\none\r\n")
+                 .wait(1ms)
+                 .send("3\r\ntwo\r\n0\r\n\r\n")
+                 .hang());
+    CHECK(open() == "200 ");
+    REQUIRE(body);
+    CHECK(s.a.received(0).find("Authorization: first\r\n") != std::string::npos);
+    CHECK(read() == "one");
+    CHECK(read() == "two");
+    CHECK(read() == "E End of file");
+    CHECK(s.session->server() == name(s.a));
+
+    // A stream that breaks is a server that failed; one that ends is not.
+    s.a.next(script().read_request().send(head + "3\r\none\r\n").close());
+    CHECK(open() == "200 ");
+    CHECK(read() == "one");
+    CHECK(read().starts_with("E connection closed"));
+    CHECK(s.session->server() == name(s.b));
+
+    s.b.next(script().read_request().answer(403, "not you"));
+    CHECK(open() == "403 not you");
+    CHECK_FALSE(body);
+    s.b.next(script().read_request().send("HTTP/1.1 500 X\r\n\r\n" + std::string(9000, 'x')).hang());
+    CHECK(open().size() < 4 + 4096 + 16 * 1024);
+    CHECK(said.size() >= 4 + 4096);
+    CHECK_FALSE(body);
+    CHECK(s.session->server() == name(s.a));
+
+    write_file(file, "second");
+    s.a.next(script().expect("Authorization: first\r\n").answer(401, "old"));
+    s.a.next(script().expect("Authorization: second\r\n").send(head));
+    CHECK(open() == "200 ");
+    CHECK(body);
+    s.a.next(script().read_request().answer(401, "gone"));
+    CHECK(open() == "401 gone");
+    std::filesystem::remove(file);
+    s.open({.servers = {s.a.endpoint()}, .credentials = {.file = file}});
+    CHECK(open() == "401 cannot read a token from the file " + file);
 }

@@ -10,11 +10,14 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/compose.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,16 +37,52 @@ using http_verdict = std::tuple<boost::system::error_code, reply>;
 /// What a registry says to people, fit for a log: the status and the beginning of the body, printable.
 [[nodiscard]] std::string shown(http::response const& a);
 
+/// The rest of an answer that is still coming. Destroying it closes the connection.
+class http_body {
+public:
+    http_body(std::shared_ptr<http_stream> s, std::function<void()> failed, asio::any_io_executor strand)
+        : stream_(std::move(s)), failed_(std::move(failed)), strand_(std::move(strand))
+    {
+    }
+
+    /// What came next, in pieces of no meaning: void(boost::system::error_code, std::string). asio::error::eof: the
+    /// server has said all. Cancelling it closes the connection. One at a time.
+    template <class Token>
+    auto async_read(Token&& token)
+    {
+        return asio::async_compose<Token, void(boost::system::error_code, std::string)>(
+            [stream = stream_, failed = failed_, started = false](auto& self, boost::system::error_code ec = {},
+                                                                  std::string piece = {}) mutable {
+                if (!std::exchange(started, true)) {
+                    self.reset_cancellation_state(asio::enable_total_cancellation());
+                    auto const s = stream;
+                    return s->read(piece_handler(std::move(self), self.get_executor()));
+                }
+                if (ec && ec != asio::error::eof && ec != asio::error::operation_aborted) failed();
+                self.complete(ec, std::move(piece));
+            },
+            token, strand_);
+    }
+
+private:
+    std::shared_ptr<http_stream> stream_;
+    std::function<void()> failed_;
+    asio::any_io_executor strand_;
+};
+
 /// One conversation with a registry over HTTP: each question over a connection of its own, to one of several servers.
 ///
 ///   http_session http(strand, access, limit);
 ///   http.async_send(http::get("/v1/..."), token);             void(error_code, http::response)
 ///   http.ask(http::put("/v1/...", body), judged, done);       done: reply_handler
+///   http.async_open(http::post("/v3/watch", body), token);    void(error_code, http::response, shared_ptr<http_body>)
 ///
 /// `async_send` puts the base path in front of the target and adds the credentials. A question that fails in transport,
 /// is cancelled (that is how time limits come), or is answered by 5xx, 429 or 408 moves the session on to the next
 /// server; one that is answered stays. A 401 with a token from a file: the file is read again, and if it has another
 /// token the question is asked once more with that.
+/// `async_open` is for answers that are read while they come: 2xx brings the head, and the body to read from; any other
+/// status brings no http_body, but the beginning of the answer's own body, fit for `judged`.
 /// Cancellation: all types.   Threads: one strand.   Lifetimes: copies share it; what is pending outlives it.
 class http_session {
 public:
@@ -80,6 +119,14 @@ public:
             token, std::move(r));
     }
 
+    /// Signature: void(boost::system::error_code, http::response, std::shared_ptr<http_body>).
+    template <class Token>
+    auto async_open(http::request r, Token&& token)
+    {
+        return asio::async_compose<Token, void(boost::system::error_code, http::response, std::shared_ptr<http_body>)>(
+            open_op{state_, std::move(r)}, token, state_->strand);
+    }
+
     /// For questions that are answered by yes, no or a word.
     void ask(http::request r, http_verdict (*read)(http::response const&), reply_handler done)
     {
@@ -114,6 +161,46 @@ private:
         [[nodiscard]] endpoint const& where() const { return access->options().servers[at]; }
         [[nodiscard]] time_point now() const { return timer_queue::of(strand).now(); }
 
+        // Puts in what every request has. False: there should be credentials and are none; then `why` is the answer.
+        [[nodiscard]] bool complete(http::request& r, std::optional<secret>& value, http::response& why) const
+        {
+            auto const& o = access->options();
+            std::string reason;
+            value = login.empty() ? access->credentials(now(), reason) : login;
+            if (!reason.empty()) {
+                why = http::response(http::status::unauthorized, 11);
+                why.body() = reason;
+                return false;
+            }
+            if (!o.base.empty()) r.target(o.base + std::string(r.target()));
+            if (value) r.set(o.credentials.header, value->reveal());
+            return true;
+        }
+
+        // Server `asked` did not do its work.
+        void leave(std::size_t asked)
+        {
+            auto const next = access->failed(asked);
+            if (at == asked) at = next;
+        }
+
+        // What server `asked` did is its own trouble. Late, or no longer wanted, is not for other sessions to learn from.
+        void note(std::size_t asked, boost::system::error_code ec, unsigned status)
+        {
+            bool const overloaded = !ec && (status >= 500 || status == 429 || status == 408);
+            if (ec == asio::error::operation_aborted) {
+                if (at == asked) at = (asked + 1) % access->servers();
+            } else if (ec || overloaded) {
+                leave(asked);
+            }
+        }
+
+        // Whether the token just shown, and refused, has become another one.
+        [[nodiscard]] bool has_other(std::optional<secret> const& shown) const
+        {
+            return shown && login.empty() && access->refused(*shown, now());
+        }
+
         executor_type strand;
         std::shared_ptr<http_access> access;
         std::unique_ptr<http_channel> channel;
@@ -139,39 +226,87 @@ private:
 
         void operator()(boost::system::error_code ec, http::response answer)
         {
-            auto const code = answer.result_int();
-            if (ec == asio::error::operation_aborted) {
-                // Late, or no longer wanted: not for others to learn from.
-                if (s->at == asked) s->at = (asked + 1) % s->access->servers();
-            } else if (ec || code >= 500 || code == 429 || code == 408) {
-                auto const next = s->access->failed(asked);
-                if (s->at == asked) s->at = next;
-            } else if (code == 401 && repeat && s->access->refused(*shown_token, s->now())) {
+            s->note(asked, ec, answer.result_int());
+            if (!ec && answer.result() == http::status::unauthorized && repeat && s->has_other(shown_token))
                 return send(s, std::move(*repeat), std::move(done), false);
-            }
             done(ec, std::move(answer));
         }
     };
 
     static void send(std::shared_ptr<state> const& s, http::request r, response_handler done, bool again = true)
     {
-        auto const& o = s->access->options();
         sent way{s, std::move(done), s->at, {}, {}};
-        std::string why;
-        auto const value = s->login.empty() ? s->access->credentials(s->now(), why) : s->login;
-        if (!why.empty()) {
-            http::response none(http::status::unauthorized, 11);
-            none.body() = why;
+        if (again && !s->access->options().credentials.file.empty()) way.repeat = r;
+        http::response none;
+        if (!s->complete(r, way.shown_token, none)) {
             auto const executor = way.get_executor();
             return asio::post(executor, [way = std::move(way), none = std::move(none)]() mutable {
                 way.done(boost::system::error_code(), std::move(none));
             });
         }
-        if (again && value && s->login.empty() && !o.credentials.file.empty()) way.repeat = r, way.shown_token = value;
-        if (!o.base.empty()) r.target(o.base + std::string(r.target()));
-        if (value) r.set(o.credentials.header, value->reveal());
         s->channel->send(s->where(), std::move(r), response_handler(std::move(way), s->strand));
     }
+
+    // Head first, and the beginning of a body that says why not.
+    struct open_op {
+        std::shared_ptr<state> s;
+        http::request r;
+        std::size_t asked = 0;
+        std::optional<secret> shown_token = {};
+        std::shared_ptr<http_stream> stream = {};
+        http::response head = {};
+        enum class step : std::uint8_t { begin, refused, opening, explaining } at = step::begin;
+        bool again = true;
+
+        template <class Self>
+        void operator()(Self& self)
+        {
+            if (at == step::refused) return self.complete({}, std::move(head), nullptr);
+            self.reset_cancellation_state(asio::enable_total_cancellation());
+            auto what = r;
+            asked = s->at;
+            if (!s->complete(what, shown_token, head)) {
+                at = step::refused;
+                return asio::post(std::move(self));
+            }
+            at = step::opening;
+            auto const opened = stream = s->channel->stream();
+            auto const state = s;
+            opened->open(state->where(), std::move(what), response_handler(std::move(self), state->strand));
+        }
+
+        template <class Self>
+        void operator()(Self& self, boost::system::error_code ec, http::response answer)
+        {
+            s->note(asked, ec, answer.result_int());
+            if (ec) return self.complete(ec, std::move(answer), nullptr);
+            if (answer.result() == http::status::unauthorized && std::exchange(again, false) &&
+                s->has_other(shown_token))
+                return (*this)(self);
+            head = std::move(answer);
+            if (head.result_int() / 100 != 2) return explain(self);
+            auto const leave = [s = s, asked = asked] { s->leave(asked); };
+            auto const strand = s->strand;
+            self.complete(ec, std::move(head), std::make_shared<http_body>(std::move(stream), leave, strand));
+        }
+
+        template <class Self>
+        void operator()(Self& self, boost::system::error_code ec, std::string const& piece)
+        {
+            head.body() += piece;
+            if (ec || head.body().size() >= 4096) return self.complete({}, std::move(head), nullptr);
+            explain(self);
+        }
+
+        template <class Self>
+        void explain(Self& self)
+        {
+            auto const from = stream;
+            auto const state = s;
+            at = step::explaining;
+            from->read(piece_handler(std::move(self), state->strand));
+        }
+    };
 
     std::shared_ptr<state> state_;
 };
