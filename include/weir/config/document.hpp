@@ -102,7 +102,7 @@ inline void check_environment(json::value const& word, std::string const& mine, 
         if (m == mine) return;
     found.push_back({"environment", joined(meant),
                      mine.empty() ? "and this process was not told what it is (document_options.environment)"
-                                  : "and this process is " + quoted(mine)});
+                                  : "and this process is " + in_quotes(mine)});
 }
 
 /// What "environments" has for this process. Null with a finding, or where it has nothing.
@@ -121,7 +121,7 @@ inline void check_environment(json::value const& word, std::string const& mine, 
     auto const* const own = all.get_object().if_contains(mine);
     if (own == nullptr) {
         auto const meant = nearest(mine, names);
-        return refuse("environments", "has " + joined(names) + ", and nothing for " + quoted(mine) +
+        return refuse("environments", "has " + joined(names) + ", and nothing for " + in_quotes(mine) +
                                           (meant.empty() ? "; {} says that there is nothing to add"
                                                          : "; did you mean \"" + meant + "\"?"));
     }

@@ -103,7 +103,7 @@ concept described = requires(reader& r, T& t) { describe(r, t); };
 [[nodiscard]] inline std::string shown(json::value const& v)
 {
     constexpr std::size_t most = 80;
-    if (auto const* const s = v.if_string(); s != nullptr && s->size() > most) return quoted({s->data(), s->size()});
+    if (auto const* const s = v.if_string(); s != nullptr && s->size() > most) return in_quotes({s->data(), s->size()});
     if (v.is_object()) return v.get_object().empty() ? "{}" : "{...}";
     if (v.is_array()) return v.get_array().empty() ? "[]" : "[...]";
     return json::serialize(v);
@@ -218,7 +218,7 @@ void describe(F& f, backoff_fields& b)
     if (name == "full") return jitter::full;
     if (name == "equal") return jitter::equal;
     if (name == "decorrelated") return jitter::decorrelated;
-    throw std::invalid_argument("jitter " + quoted(name) + ' ' +
+    throw std::invalid_argument("jitter " + in_quotes(name) + ' ' +
                                 unknown_name(name, {"none", "full", "equal", "decorrelated"}));
 }
 
@@ -230,7 +230,7 @@ void describe(F& f, backoff_fields& b)
         return exponential(b.base, b.max.value_or(std::max(b.base, duration(10s))), b.multiplier).with(j);
     if (b.kind == "linear") return linear(b.base, b.max.value_or(std::max(b.base, duration(10s)))).with(j);
     if (b.kind == "constant") return constant(b.base).with(j);
-    throw std::invalid_argument("kind " + quoted(b.kind) + ' ' +
+    throw std::invalid_argument("kind " + in_quotes(b.kind) + ' ' +
                                 unknown_name(b.kind, {"exponential", "linear", "constant"}));
 }
 
@@ -343,7 +343,7 @@ void read_with(json::value const& given, std::string const& key, findings& found
         std::string_view why = e.what();
         if (why.starts_with("weir: ")) why.remove_prefix(6);
         if (given.is_string())  // what is quoted there is shown here
-            if (auto const said = quoted(text_of(given.get_string())) + ' '; why.starts_with(said))
+            if (auto const said = in_quotes(text_of(given.get_string())) + ' '; why.starts_with(said))
                 why.remove_prefix(said.size());
         found.push_back({key, shown(given), std::string(why)});
     }

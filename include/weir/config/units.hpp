@@ -54,7 +54,7 @@ namespace weir::config {
 namespace detail {
 
 /// What was given, fit for a sentence: in quotes, one line, not longer than a line.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 }  // namespace detail
 
@@ -62,7 +62,7 @@ namespace detail {
 
 namespace detail {
 
-inline std::string quoted(std::string_view text)
+inline std::string in_quotes(std::string_view text)
 {
     constexpr std::size_t most = 80;
     std::string out = "\"";
@@ -171,7 +171,7 @@ template <std::size_t N>
 
 [[noreturn]] inline void bad_text(std::string_view text, std::string_view what, std::string_view right)
 {
-    throw std::invalid_argument(quoted(text) + ' ' + std::string(what) + ": " + std::string(right));
+    throw std::invalid_argument(in_quotes(text) + ' ' + std::string(what) + ": " + std::string(right));
 }
 
 /// A duration, or why there is none.
