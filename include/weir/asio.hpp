@@ -22,6 +22,7 @@
 #include <weir/http/deadline_header.hpp>
 #include <weir/http/message.hpp>
 #include <weir/http/pool.hpp>
+#include <weir/http/priority_header.hpp>
 #include <weir/http/server.hpp>
 #include <weir/http/server_options.hpp>
 #include <weir/http/transport.hpp>

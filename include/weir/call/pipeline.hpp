@@ -85,7 +85,7 @@ public:
         return async_call(weir::with(std::move(said), std::forward<Op>(op)), std::forward<Token>(token));
     }
     template <class Executor, class Op, class Token>
-    auto async_call(Executor const& executor, Op&& op, call_options said, Token&& token)
+    auto async_call(Executor&& executor, Op&& op, call_options said, Token&& token)
     {
         return async_call(executor, weir::with(std::move(said), std::forward<Op>(op)), std::forward<Token>(token));
     }

@@ -3,6 +3,7 @@
 
 #include <weir/core/attempt.hpp>
 #include <weir/core/endpoint.hpp>
+#include <weir/core/priority.hpp>
 #include <weir/http/client_options.hpp>
 #include <weir/http/detail/client_call.hpp>
 #include <weir/http/detail/client_core.hpp>
@@ -14,6 +15,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -67,26 +69,26 @@ public:
     template <class Token>
     auto async_send(weir::endpoint const& to, request r, time_point deadline, Token&& token)
     {
-        return initiate(to, std::move(r), deadline, std::forward<Token>(token));
+        return initiate(to, std::move(r), deadline, {}, std::forward<Token>(token));
     }
 
-    /// To the endpoint that the balancer chose for this attempt, until the attempt's deadline.
+    /// To the endpoint that the balancer chose for this attempt, until the attempt's deadline, with its priority.
     template <class Token>
     auto async_send(weir::attempt const& a, request r, Token&& token)
     {
-        return initiate(a.endpoint(), std::move(r), a.deadline(), std::forward<Token>(token));
+        return initiate(a.endpoint(), std::move(r), a.deadline(), a.priority(), std::forward<Token>(token));
     }
 
     template <class Token>
     auto async_get(weir::endpoint const& from, std::string target, Token&& token)
     {
-        return initiate(from, std::move(target), never, std::forward<Token>(token));
+        return initiate(from, std::move(target), never, {}, std::forward<Token>(token));
     }
 
     template <class Token>
     auto async_get(weir::attempt const& a, std::string target, Token&& token)
     {
-        return initiate(a.endpoint(), std::move(target), a.deadline(), std::forward<Token>(token));
+        return initiate(a.endpoint(), std::move(target), a.deadline(), a.priority(), std::forward<Token>(token));
     }
 
     /// Closes the connections that are kept for later use.
@@ -99,12 +101,13 @@ private:
     // `what` is a request, or the target of a GET: a Beast message is not cheap to move, and a deferred operation moves
     // its arguments three times.
     template <class What, class Token>
-    auto initiate(weir::endpoint const& to, What what, time_point deadline, Token&& token)
+    auto initiate(weir::endpoint const& to, What what, time_point deadline, std::optional<request_priority> priority,
+                  Token&& token)
     {
         return asio::async_initiate<Token, void(boost::system::error_code, response)>(
-            [core = core_, port = to.port, deadline](auto handler, std::string const& host, What&& given) {
+            [core = core_, port = to.port, deadline, priority](auto handler, std::string const& host, What&& given) {
                 detail::client_call<basic_client::core, decltype(handler)>::start(core, std::move(handler), host, port,
-                                                                                  std::move(given), deadline);
+                                                                                  std::move(given), deadline, priority);
             },
             token, to.host, std::move(what));
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/bad_option.hpp>
+#include <weir/core/priority.hpp>
 #include <weir/core/time.hpp>
 #include <weir/http/validate.hpp>
 
@@ -32,6 +33,9 @@ struct client_options {
     /// Tells the peer how much time is left of the call's deadline, in a header of this name ("grpc-timeout"; see
     /// deadline_header.hpp), in place of what the request has there. Empty: it is not told.
     std::string deadline_header = {};
+    /// Tells the peer how important the call is, where the attempt that sends it has a priority (call_options), in a
+    /// header of this name, in place of what the request has there. Empty: it is not told.
+    std::string priority_header = std::string(weir::priority_header);
 
     /// Throws std::invalid_argument naming the first field that is out of range.
     void check() const
@@ -49,6 +53,8 @@ struct client_options {
             throw std::invalid_argument("weir: client_options.user_agent must be without control characters");
         if (!deadline_header.empty() && !valid_token(deadline_header))
             throw std::invalid_argument("weir: client_options.deadline_header must be the name of a header");
+        if (!priority_header.empty() && !valid_token(priority_header))
+            throw std::invalid_argument("weir: client_options.priority_header must be the name of a header");
     }
 };
 

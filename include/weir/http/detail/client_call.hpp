@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/errc.hpp>
+#include <weir/core/priority.hpp>
 #include <weir/http/deadline_header.hpp>
 #include <weir/http/detail/client_core.hpp>
 #include <weir/http/message.hpp>
@@ -55,13 +56,13 @@ public:
 
     template <class What>
     static void start(std::shared_ptr<Core> core, Handler&& handler, std::string_view host, std::uint16_t port,
-                      What&& what, time_point deadline)
+                      What&& what, time_point deadline, std::optional<request_priority> priority = {})
     {
         using traits = std::allocator_traits<allocator>;
         allocator a(asio::get_associated_allocator(handler));
         auto* const memory = traits::allocate(a, 1);
         traits::construct(a, memory, std::move(core), std::move(handler), std::move(what), deadline);
-        memory->begin(step{owner(memory)}, host, port);
+        memory->begin(step{owner(memory)}, host, port, priority);
     }
 
     client_call(std::shared_ptr<Core> core, Handler&& handler, std::string_view target, time_point deadline)
@@ -69,10 +70,7 @@ public:
     {
     }
     client_call(std::shared_ptr<Core> core, Handler&& handler, request&& what, time_point deadline)
-        : core_(std::move(core)),
-          handler_(std::move(handler)),
-          request_(std::move(what)),
-          deadline_(deadline)
+        : core_(std::move(core)), handler_(std::move(handler)), request_(std::move(what)), deadline_(deadline)
     {
         // What is pending keeps the client's own context running.
         if (!at_home()) work_.emplace(asio::get_associated_executor(handler_, core_->get_executor()));
@@ -136,10 +134,11 @@ private:
 
     enum class at { refused, looking_up, connecting, shaking_hands, writing, reading };
 
-    void begin(step self, std::string_view host, std::uint16_t port)
+    void begin(step self, std::string_view host, std::uint16_t port, std::optional<request_priority> priority)
     {
         auto const now = core_->now();
         auto const& o = core_->options();
+        if (priority && !o.priority_header.empty()) request_.set(o.priority_header, to_header(*priority));
         if (deadline_ == never && o.timeout != duration::zero()) deadline_ = later(now, o.timeout);
         if (!defect_in(request_).empty() || host.empty() || port == 0 || !valid_field_value(host))
             return refuse(std::move(self), errc::bad_request);
@@ -156,8 +155,10 @@ private:
 
         link_ = core_->take(*slot_, idempotent(request_.method()), now);
         reused_ = link_ != nullptr;
-        if (reused_) write(std::move(self));
-        else connect(std::move(self), now);
+        if (reused_)
+            write(std::move(self));
+        else
+            connect(std::move(self), now);
     }
 
     void refuse(step self, errc why)
@@ -305,8 +306,10 @@ private:
             std::allocator_traits<allocator>::destroy(a, memory);
             std::allocator_traits<allocator>::deallocate(a, memory, 1);
         }
-        if (!work) done();
-        else asio::dispatch(work->get_executor(), std::move(done));
+        if (!work)
+            done();
+        else
+            asio::dispatch(work->get_executor(), std::move(done));
     }
 
     // The handler runs where the call does.
@@ -342,8 +345,10 @@ private:
 
     void expire() override
     {
-        if (limit_ < deadline_) abort(asio::error::timed_out);
-        else abort(std::error_code(make_error_code(errc::attempt_timed_out)));
+        if (limit_ < deadline_)
+            abort(asio::error::timed_out);
+        else
+            abort(std::error_code(make_error_code(errc::attempt_timed_out)));
     }
 
     std::shared_ptr<Core> core_;
