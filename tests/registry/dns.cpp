@@ -145,7 +145,7 @@ public:
     }
 
     [[nodiscard]] std::uint16_t port() const { return udp_.local_endpoint().port(); }
-    [[nodiscard]] std::string text() const { return "127.0.0.1:" + std::to_string(port()); }
+    [[nodiscard]] std::string text() const { return "dns://127.0.0.1:" + std::to_string(port()); }
 
     std::function<packets(question const&)> answer;
     std::vector<question> asked;
@@ -258,7 +258,7 @@ struct scene {
 
     void open(std::function<void(dns_options&)> change = [](dns_options&) {})
     {
-        dns_options o{.servers = {one.text()}};
+        dns_options o{.url = one.text()};
         o.try_timeout = 100ms;
         o.timeout = 2s;
         o.min_ttl = 5ms;
@@ -634,7 +634,8 @@ TEST_CASE("dns: of several servers the next is asked after a failure, and stays 
         refusing = none.port();
     }
     s.follow([&](dns_options& o) {
-        o.servers = {"127.0.0.1:" + std::to_string(refusing), s.one.text(), second.text()};
+        o.url = "dns://127.0.0.1:" + std::to_string(refusing) + "," + s.one.text().substr(6) + "," +
+                second.text().substr(6);
     });
     CHECK(s.shows(both));
     CHECK(s.one.asked.size() == 1);
@@ -652,7 +653,7 @@ TEST_CASE("dns: a server may be given by name")
 {
     scene s;
     s.one.always(two());
-    s.open([&](dns_options& o) { o.servers = {"localhost:" + std::to_string(s.one.port())}, o.try_timeout = 2s; });
+    s.open([&](dns_options& o) { o.url = "dns://localhost:" + std::to_string(s.one.port()), o.try_timeout = 2s; });
     CHECK(s.resolve().set == "10.0.0.1:81 10.0.0.2:82 ");
 }
 
@@ -700,7 +701,10 @@ TEST_CASE("dns: a question takes no longer than its time limit, however many ser
 {
     scene s;
     s.one.silence();
-    s.open([&](dns_options& o) { o.servers.assign(20, s.one.text()), o.try_timeout = 40ms, o.timeout = 200ms; });
+    s.open([&](dns_options& o) {
+        for (int i = 0; i < 20; ++i) o.url += "," + s.one.text().substr(6);
+        o.try_timeout = 40ms, o.timeout = 200ms;
+    });
     auto const began = std::chrono::steady_clock::now();
     CHECK(s.resolve().ec == weir::errc::registry_unavailable);
     auto const took = std::chrono::steady_clock::now() - began;

@@ -15,10 +15,11 @@ namespace weir::registry {
 /// Services found in the DNS: SRV records, or addresses with a port of ours. Names are watched by asking again when
 /// their TTL runs out. Nothing can be registered here. What the watcher promises holds: see watcher.hpp.
 ///
-///   weir::registry::dns registry(io.get_executor(), {.servers = {"127.0.0.1:8600"},
-///                                                    .name = "{tag}.{service}.service.{datacenter}.consul",
-///                                                    .tcp = true});
-///   auto watch = registry.watch({"inventory"});
+///   weir::registry::dns registry(io.get_executor(), {.url = "dns://10.0.0.53"});
+///   auto watch = registry.watch({"_http._tcp.inventory.example.org"});
+///
+///   weir::registry::dns consul(io.get_executor(), {.url = "dns://127.0.0.1:8600?tcp=true",
+///                                                  .name = "{tag}.{service}.service.{datacenter}.consul"});
 ///
 /// An instance is an address and a port, and these are its id; `metadata` has the SRV record's target and priority.
 /// Priorities: only the records of the best priority in the answer have a weight. The others are in the set with weight
@@ -35,8 +36,8 @@ class dns : public detail::network_registry {
 public:
     using options = dns_options;
 
-    explicit dns(executor_type executor, options o = {})
-        : dns(std::move(executor), std::make_shared<detail::dns_config const>(std::move(o)))
+    explicit dns(executor_type executor, options const& o = {})
+        : dns(std::move(executor), std::make_shared<detail::dns_config const>(o))
     {
     }
 

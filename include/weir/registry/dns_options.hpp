@@ -4,14 +4,13 @@
 #include <weir/core/bad_option.hpp>
 #include <weir/core/time.hpp>
 #include <weir/registry/detail/dns_answer.hpp>
-#include <weir/registry/detail/dns_servers.hpp>
+#include <weir/registry/detail/registry_url.hpp>
 #include <weir/registry/watch_options.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 namespace weir::registry {
 
@@ -31,9 +30,10 @@ enum class dns_family : std::uint8_t {
 
 /// Options of registry::dns.
 struct dns_options {
-    /// `host`, `host:port` or `[v6]:port`; asked in turn, the next one after a failure. Empty: what /etc/resolv.conf
-    /// says, read again at every question.
-    std::vector<std::string> servers = {};
+    /// `dns://[host[:port][,host[:port]...]][/name][?type=srv|address&port=8080&tcp=true&min_ttl=1s&max_ttl=60s]`. What
+    /// it says of the fields below wins. The servers are asked in turn, the next one after a failure; without any they are
+    /// those of /etc/resolv.conf, which is read again at every question.
+    std::string url = "dns://";
 
     /// What is asked for: {service}, {tag} and {datacenter} are the query's; labels that are left empty are dropped.
     /// Consul: "{tag}.{service}.service.{datacenter}.consul". Always a full name: no search domains.
@@ -57,32 +57,57 @@ struct dns_options {
     watch_options watch = {};                      ///< its two timeouts are made of the above, whatever they say
     std::string resolv_conf = "/etc/resolv.conf";  ///< where servers are found when none is given
 
-    /// Throws: std::invalid_argument, naming the first field that is out of range.
-    void check() const;
+    /// The servers. Throws: std::invalid_argument, with a sentence that quotes what was given.
+    [[nodiscard]] detail::registry_url address() const;
+
+    /// With what the URL says in the fields. Throws: std::invalid_argument, naming the first field that is out of range.
+    [[nodiscard]] dns_options checked() const;
 };
 
 // Bodies
 
-inline void dns_options::check() const
+inline detail::registry_url dns_options::address() const
+{
+    return detail::registry_url::parse(url, {.scheme = "dns",
+                                             .example = "dns://127.0.0.1:53/_web._tcp.example.org",
+                                             .port = 53,
+                                             .parameters = {"type", "port", "tcp", "min_ttl", "max_ttl"},
+                                             .servers = detail::registry_url_form::optional,
+                                             .http = false});
+}
+
+inline dns_options dns_options::checked() const
 {
     using weir::detail::bad_option;
-    for (auto const& s : servers)
-        if (!detail::read_dns_server(s))
-            throw std::invalid_argument("weir: dns_options.servers must be like 127.0.0.1, 127.0.0.1:8600 or [::1]:53");
+    auto o = *this;
+    auto const u = address();
+    if (!u.path.empty()) o.name = u.path.substr(1);
+    if (auto const t = u.text("type"); t == "srv" || t == "address")
+        o.type = t == "srv" ? dns_type::srv : dns_type::address;
+    else if (u.has("type"))
+        u.refuse("the parameter type must be srv or address");
+    o.port = static_cast<std::uint16_t>(u.number("port", o.port, 65535));
+    o.tcp = u.flag("tcp", o.tcp);
+    o.min_ttl = u.span("min_ttl", o.min_ttl);
+    o.max_ttl = u.span("max_ttl", o.max_ttl);
+
     std::string why;
-    if (detail::fill_dns_name(name, {.service = "s", .tag = name.find("{tag}") == name.npos ? "" : "t"}, why).empty())
+    query const any{.service = "s", .tag = o.name.find("{tag}") == o.name.npos ? "" : "t"};
+    if (detail::fill_dns_name(o.name, any, why).empty())
         throw std::invalid_argument(
             "weir: dns_options.name must make a DNS name when {service}, {tag} and {datacenter} "
             "are filled in");
-    if (type == dns_type::address && port == 0)
-        bad_option("dns_options.port", "in [1, 65535] with dns_type::address", port);
-    if (try_timeout <= duration::zero()) bad_option("dns_options.try_timeout", "above 0 ms", try_timeout);
-    if (rounds < 1 || rounds > 100) bad_option("dns_options.rounds", "in [1, 100]", rounds);
-    if (timeout <= duration::zero() || timeout > std::chrono::hours(1))
-        bad_option("dns_options.timeout", "in (0, 3600000] ms", timeout);
-    if (min_ttl <= duration::zero()) bad_option("dns_options.min_ttl", "above 0 ms", min_ttl);
-    if (max_ttl < min_ttl || max_ttl > std::chrono::hours(24))
-        bad_option("dns_options.max_ttl", "from min_ttl to 24 hours", max_ttl);
+    if (o.type == dns_type::address && o.port == 0)
+        bad_option("dns_options.port", "in [1, 65535] with dns_type::address", o.port);
+    if (o.try_timeout <= duration::zero()) bad_option("dns_options.try_timeout", "above 0 ms", o.try_timeout);
+    if (o.rounds < 1 || o.rounds > 100) bad_option("dns_options.rounds", "in [1, 100]", o.rounds);
+    if (o.timeout <= duration::zero() || o.timeout > std::chrono::hours(1))
+        bad_option("dns_options.timeout", "in (0, 3600000] ms", o.timeout);
+    if (o.min_ttl <= duration::zero()) bad_option("dns_options.min_ttl", "above 0 ms", o.min_ttl);
+    if (o.max_ttl < o.min_ttl || o.max_ttl > std::chrono::hours(24))
+        bad_option("dns_options.max_ttl", "from min_ttl to 24 hours", o.max_ttl);
+    o.watch.check();
+    return o;
 }
 
 }  // namespace weir::registry

@@ -88,7 +88,7 @@ struct scene {
     void open(
         std::string const& server, std::function<void(dns_options&)> change = [](dns_options&) {})
     {
-        dns_options o{.servers = {server}};
+        dns_options o{.url = "dns://" + server};
         o.min_ttl = 50ms;
         o.max_ttl = 300ms;
         o.watch.pace = 20ms;

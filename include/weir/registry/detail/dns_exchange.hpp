@@ -3,9 +3,9 @@
 
 #include <weir/async/timer.hpp>
 #include <weir/core/bad_option.hpp>
+#include <weir/core/endpoint.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/registry/detail/dns_message.hpp>
-#include <weir/registry/detail/dns_servers.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
@@ -46,7 +46,7 @@ struct dns_outcome {
 /// Puts one question to one server, once, with an id and a port that nobody can foresee, and waits `limit` for an
 /// answer. What is no answer to it is not looked at.
 /// Cancellation: all types, with operation_aborted.   Threads: the executor is a strand.
-[[nodiscard]] asio::awaitable<dns_outcome> dns_exchange(dns_server server, dns_question question, duration limit);
+[[nodiscard]] asio::awaitable<dns_outcome> dns_exchange(endpoint server, dns_question question, duration limit);
 
 // Bodies
 
@@ -134,7 +134,7 @@ inline asio::awaitable<boost::system::error_code> dns_over_tcp(dns_line& line, a
     co_return make_error_code(errc::bad_document);
 }
 
-inline asio::awaitable<dns_outcome> dns_exchange(dns_server server, dns_question question, duration limit)
+inline asio::awaitable<dns_outcome> dns_exchange(endpoint server, dns_question question, duration limit)
 {
     auto const line = std::make_shared<dns_line>(co_await asio::this_coro::executor);
     line->start(limit);

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <weir/async/timer.hpp>
+#include <weir/core/endpoint.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/registry/detail/dns_answer.hpp>
 #include <weir/registry/detail/dns_exchange.hpp>
 #include <weir/registry/detail/network_registry.hpp>
+#include <weir/registry/detail/resolv_conf.hpp>
 #include <weir/registry/dns_options.hpp>
 #include <weir/registry/watch_backend.hpp>
 
@@ -31,15 +33,13 @@ namespace weir::registry::detail {
 
 /// What the conversations of one registry::dns have in common. Immutable.
 struct dns_config {
-    explicit dns_config(dns_options o) : options(std::move(o))
+    explicit dns_config(dns_options const& o) : options(o.checked()), servers(o.address().servers)
     {
-        options.check();
-        for (auto const& s : options.servers) servers.push_back(*read_dns_server(s));
         options.watch.list_timeout = options.timeout + std::chrono::seconds(1);
         options.watch.await_timeout = options.max_ttl + options.watch.list_timeout;
     }
 
-    [[nodiscard]] std::vector<dns_server> servers_now() const
+    [[nodiscard]] std::vector<endpoint> servers_now() const
     {
         if (!servers.empty()) return servers;
         std::ifstream file(options.resolv_conf);
@@ -47,7 +47,7 @@ struct dns_config {
     }
 
     dns_options options;
-    std::vector<dns_server> servers;
+    std::vector<endpoint> servers;
 };
 
 /// One conversation with the servers of a DNS: a watch_backend. A change shows when the TTL of the answer before has
@@ -212,13 +212,13 @@ private:
                 auto const& server = servers[server_ % servers.size()];
                 last = co_await ask(server, name, type, std::min(left, config_->options.try_timeout));
                 if (last.what != dns_answer::kind::failed || last.error == asio::error::operation_aborted) break;
-                last.why += ", from " + to_string(server);
+                last.why += ", from " + server.id;
                 ++server_;
             }
             co_return last;
         }
 
-        asio::awaitable<dns_answer> ask(dns_server server, std::string name, dns_record_type type, duration limit)
+        asio::awaitable<dns_answer> ask(endpoint server, std::string name, dns_record_type type, duration limit)
         {
             dns_question question{.name = name, .type = type, .tcp = config_->options.tcp, .edns = true};
             auto out = co_await dns_exchange(server, question, limit);
