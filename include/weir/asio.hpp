@@ -5,6 +5,7 @@
 
 #include <weir/weir.hpp>
 
+#include <weir/async/any_pipeline.hpp>
 #include <weir/async/async_acquire.hpp>
 #include <weir/async/async_call.hpp>
 #include <weir/async/async_chaos.hpp>

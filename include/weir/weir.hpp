@@ -25,11 +25,14 @@
 #include <weir/breaker/throttle.hpp>
 #include <weir/breaker/time_window.hpp>
 #include <weir/breaker/transitions.hpp>
+#include <weir/call/any_pipeline.hpp>
+#include <weir/call/any_stage.hpp>
 #include <weir/call/attempt_timeout.hpp>
 #include <weir/call/call.hpp>
 #include <weir/call/chaos.hpp>
 #include <weir/call/classify.hpp>
 #include <weir/call/deadline.hpp>
+#include <weir/call/describe.hpp>
 #include <weir/call/dry_run.hpp>
 #include <weir/call/enough_time.hpp>
 #include <weir/call/fallback.hpp>

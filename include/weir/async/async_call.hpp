@@ -65,6 +65,17 @@ inline constexpr std::size_t most_in_flight =
         ? 1 + hedge::most_extra
         : 1;
 
+/// What a call holds its pipeline by: a pointer, where the pipeline names nothing else.
+template <class Pipeline>
+struct pipeline_hold {
+    using type = Pipeline*;
+};
+template <class Pipeline>
+    requires requires { typename Pipeline::held_by; }
+struct pipeline_hold<Pipeline> {
+    using type = typename Pipeline::held_by;
+};
+
 template <class Pipeline, class Op, class Handler, class Executor>
 class async_call_op final : public timer_queue::node,
                             public std::enable_shared_from_this<async_call_op<Pipeline, Op, Handler, Executor>> {
@@ -80,9 +91,9 @@ public:
     using allocator_type = asio::associated_allocator_t<Handler>;
     using pointer = std::shared_ptr<async_call_op>;
 
-    async_call_op(Pipeline& p, Op&& op, Handler&& handler, Executor const& executor)
-        : pipeline_(p),
-          machine_(p),
+    async_call_op(typename pipeline_hold<Pipeline>::type around, Op&& op, Handler&& handler, Executor const& executor)
+        : pipeline_(std::move(around)),
+          machine_(*pipeline_),
           op_(std::move(op)),
           handler_(std::move(handler)),
           executor_(executor),
@@ -126,7 +137,7 @@ private:
             auto& op = *self;
             auto const index = slot;
             run(std::move(self), context::handler, [&](time_point now) {
-                auto const o = result::classify(op.pipeline_, args...);
+                auto const o = result::classify(*op.pipeline_, args...);
                 if (op.machine_.finished(index, o, now, thread_random())) op.kept_.emplace(std::forward<Args>(args)...);
             });
         }
@@ -177,7 +188,7 @@ private:
             result::initiate(op_, machine_.attempt_in(slot), executor_, attempt_handler{self, slot});
         } catch (...) {
             values latest = result::thrown(std::current_exception());
-            auto const o = std::apply([&](auto const&... v) { return result::classify(pipeline_, v...); }, latest);
+            auto const o = std::apply([&](auto const&... v) { return result::classify(*pipeline_, v...); }, latest);
             if (machine_.finished(slot, o, queue_.now(), thread_random())) kept_.emplace(std::move(latest));
         }
     }
@@ -270,7 +281,7 @@ private:
             std::move(complete).post();
     }
 
-    Pipeline& pipeline_;
+    typename pipeline_hold<Pipeline>::type const pipeline_;
     machine_type machine_;
     Op op_;
     Handler handler_;
@@ -308,7 +319,7 @@ auto async_call(Executor const& executor, pipeline<Stages...>& guarded, Op&& op,
                                                   std::remove_cv_t<decltype(runs_on)>>;
             auto const allocator = asio::get_associated_allocator(handler);
             call_op::start(
-                std::allocate_shared<call_op>(allocator, guarded, std::move(o), std::move(handler), runs_on));
+                std::allocate_shared<call_op>(allocator, &guarded, std::move(o), std::move(handler), runs_on));
         },
         token, op_type{std::forward<Op>(op)});
 }

@@ -123,6 +123,9 @@ public:
     void reconfigure(options o, time_point now) { circuit_.reconfigure(std::move(o), now); }
     void reconfigure(options o) { reconfigure(std::move(o), circuit_.clock.now()); }
 
+    /// As they are in force. Takes a lock, and copies the name.
+    [[nodiscard]] options get_options() const { return circuit_.get_options(); }
+
     [[nodiscard]] std::string_view name() const noexcept { return circuit_.name(); }
 
 private:

@@ -83,28 +83,20 @@ template <class Result, class Pipeline, class Op>
     }
 }
 
-}  // namespace detail
-
-template <class... Stages>
-template <class Op, clock Clock>
-auto pipeline<Stages...>::call(Op&& op, Clock const& clock)
+/// Drives the machine of one call on this thread.
+template <class Pipeline, class Op, clock Clock>
+[[nodiscard]] auto run_call(Pipeline& around, Op& op, Clock const& clock)
 {
-    static_assert(detail::check_operation<stages, Op>());
-    static_assert(!detail::is_hedged<stages>,
-                  "weir::pipeline::call: a blocking call cannot have two copies of an operation in flight; hedge with "
-                  "async_call (weir/async/async_call.hpp), or leave hedge out of this pipeline");
-    detail::kept_operation<Op&&> body{std::forward<Op>(op)};
-    using result_type =
-        typename detail::call_result<std::remove_cvref_t<std::invoke_result_t<decltype((body)), attempt const&>>>::type;
-    using machine_type = machine<pipeline>;
+    using result_type = typename call_result<std::remove_cvref_t<std::invoke_result_t<Op&, attempt const&>>>::type;
+    using machine_type = machine<Pipeline>;
     using verb = typename machine_type::verb;
     using verdict = typename machine_type::verdict;
 
     auto& random = thread_random();
-    detail::answer<result_type> kept;
-    machine_type m(*this);
+    answer<result_type> kept;
+    machine_type m(around);
     auto now = clock.now();
-    m.start(now, detail::said_of(body));
+    m.start(now, said_of(op));
     for (;;) {
         auto const step = m.next(now, random);
         if (step.what == verb::done) break;
@@ -117,8 +109,8 @@ auto pipeline<Stages...>::call(Op&& op, Clock const& clock)
                     "weir::pipeline::call: the clock needs sleep_until(time_point), to wait out a pause");
             now = clock.now();
         } else if (step.what == verb::send) {
-            detail::answer<result_type> latest;
-            auto const o = detail::run_attempt(*this, body, m.attempt_in(step.slot), latest);
+            answer<result_type> latest;
+            auto const o = run_attempt(around, op, m.attempt_in(step.slot), latest);
             now = clock.now();
             if (m.finished(step.slot, o, now, random)) kept = std::move(latest);
         }
@@ -131,6 +123,20 @@ auto pipeline<Stages...>::call(Op&& op, Clock const& clock)
     }
     if (kept.thrown) std::rethrow_exception(std::move(kept.thrown));
     return *std::move(kept.value);
+}
+
+}  // namespace detail
+
+template <class... Stages>
+template <class Op, clock Clock>
+auto pipeline<Stages...>::call(Op&& op, Clock const& clock)
+{
+    static_assert(detail::check_operation<stages, Op>());
+    static_assert(!detail::is_hedged<stages>,
+                  "weir::pipeline::call: a blocking call cannot have two copies of an operation in flight; hedge with "
+                  "async_call (weir/async/async_call.hpp), or leave hedge out of this pipeline");
+    detail::kept_operation<Op&&> body{std::forward<Op>(op)};
+    return detail::run_call(*this, body, clock);
 }
 
 }  // namespace weir

@@ -102,6 +102,10 @@ public:
         return std::max(between(now, word_.look(1, now, duration::max()).at), duration::zero());
     }
 
+    /// As they are in force.
+    [[nodiscard]] weir::rate rate() const noexcept { return word_.rate_now().as_rate(); }
+    [[nodiscard]] std::uint64_t burst() const noexcept { return static_cast<std::uint64_t>(word_.rate_now().burst); }
+
     [[nodiscard]] std::string_view name() const noexcept { return name_.view(); }
 
 private:

@@ -185,6 +185,13 @@ public:
         return word_.look(n, now, duration::zero()).at;
     }
 
+    /// As they are in force.
+    [[nodiscard]] std::uint64_t limit() const noexcept { return word_.frame_now().limit; }
+    [[nodiscard]] duration window() const noexcept
+    {
+        return duration{static_cast<duration::rep>(word_.frame_now().window)};
+    }
+
     [[nodiscard]] std::string const& name() const noexcept { return name_; }
 
 private:

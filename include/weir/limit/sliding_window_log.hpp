@@ -87,6 +87,10 @@ public:
         return log_.look(n, now, duration::zero()).at;
     }
 
+    /// As they are in force.
+    [[nodiscard]] std::uint64_t limit() const noexcept { return log_.limit(); }
+    [[nodiscard]] duration window() const noexcept { return log_.window(); }
+
     [[nodiscard]] std::string const& name() const noexcept { return name_; }
 
 private:

@@ -94,6 +94,10 @@ public:
     /// When n permits will be on hand if nobody else asks: `now` or later, `never` when n > burst.
     [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) const noexcept { return word_.look(n, now).at; }
 
+    /// As they are in force.
+    [[nodiscard]] weir::rate rate() const noexcept { return word_.rate_now().as_rate(); }
+    [[nodiscard]] std::uint64_t burst() const noexcept { return static_cast<std::uint64_t>(word_.rate_now().burst); }
+
     [[nodiscard]] std::string_view name() const noexcept { return name_.view(); }
 
 private:

@@ -30,8 +30,8 @@ namespace detail {
     return ec == asio::error::eof ? make_error_code(errc::connection_closed) : static_cast<std::error_code>(ec);
 }
 
-template <class... Stages, class... T>
-[[nodiscard]] outcome classify_error_code(pipeline<Stages...>& p, boost::system::error_code ec, T const&... values)
+template <class Pipeline, class... T>
+[[nodiscard]] outcome classify_error_code(Pipeline& p, boost::system::error_code ec, T const&... values)
 {
     return ec ? classify_by(p, to_std(ec)) : classify_by(p, values...);
 }
@@ -65,8 +65,8 @@ struct attempt_result {
         op(a)(std::forward<Handler>(handler));
     }
 
-    template <class... Stages, class... T>
-    [[nodiscard]] static outcome classify(pipeline<Stages...>& p, boost::system::error_code ec, T const&... v)
+    template <class Pipeline, class... T>
+    [[nodiscard]] static outcome classify(Pipeline& p, boost::system::error_code ec, T const&... v)
     {
         return classify_error_code(p, ec, v...);
     }
@@ -107,8 +107,8 @@ struct attempt_result<Op, asio::awaitable<T, CoroutineExecutor>> {
         asio::co_spawn(executor, op(a), std::forward<Handler>(handler));
     }
 
-    template <class... Stages, class... V>
-    [[nodiscard]] static outcome classify(pipeline<Stages...>& p, std::exception_ptr const& e, V const&... v)
+    template <class Pipeline, class... V>
+    [[nodiscard]] static outcome classify(Pipeline& p, std::exception_ptr const& e, V const&... v)
     {
         if (e) {
             try {

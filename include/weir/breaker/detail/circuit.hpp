@@ -90,6 +90,11 @@ public:
     [[nodiscard]] std::uint64_t refusals() const noexcept { return window_.refusals(); }
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
     [[nodiscard]] circuit_breaker_options const& options_before_use() const noexcept { return options_; }
+    [[nodiscard]] circuit_breaker_options get_options() const
+    {
+        std::scoped_lock const lock(mutex_);
+        return options_;
+    }
     [[nodiscard]] transition_queue& transitions() noexcept { return transitions_; }
 
 private:

@@ -42,10 +42,12 @@ struct asking_call {
 };
 
 /// A gate's answer to a call, asked by as much as the gate wants to know.
-template <any_gate Gate>
+template <class Gate>
 [[nodiscard]] auto ask(Gate& g, asking_call const& of, time_point now)
 {
-    if constexpr (facts_gate<Gate>)
+    if constexpr (requires { g.admit(of, now); })  // gates in a row
+        return g.admit(of, now);
+    else if constexpr (facts_gate<Gate>)
         return g.admit(call_facts{of.deadline, of.key(), of.priority()}, now);
     else if constexpr (keyed_gate<Gate>)
         return g.admit(of.key(), now);
@@ -152,10 +154,12 @@ public:
     /// Where the lease says to send; null without a balancer.
     [[nodiscard]] endpoint const* target() const noexcept
     {
-        if constexpr (is_gate(balancer))
-            return &std::get<balancer>(tokens_)->endpoint();
-        else
+        if constexpr (!is_gate(balancer))
             return nullptr;
+        else if constexpr (requires { std::get<balancer>(tokens_)->target_or_null(); })  // there may be none
+            return std::get<balancer>(tokens_)->target_or_null();
+        else
+            return &std::get<balancer>(tokens_)->endpoint();
     }
 
     /// The settled lease of the attempt before.

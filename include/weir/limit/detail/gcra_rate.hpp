@@ -57,6 +57,12 @@ struct gcra_rate {
         return static_cast<std::uint64_t>(shift > 8 ? INT64_MAX : (span / mul) << shift);
     }
 
+    /// Permits per time, in the terms that are counted in.
+    [[nodiscard]] weir::rate as_rate() const noexcept
+    {
+        return {static_cast<std::uint64_t>(mul), duration{interval << shift}};
+    }
+
     /// The same with leases: what comes back in `length`, at most `most` permits. Less than two are not worth it.
     [[nodiscard]] gcra_rate leasing(duration length, std::int64_t most) const noexcept
     {

@@ -51,6 +51,8 @@ public:
     }
 
     [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] std::uint64_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
+    [[nodiscard]] duration window() const noexcept { return duration{window_.load(std::memory_order_relaxed)}; }
 
     [[nodiscard]] answer reserve(std::uint64_t n, time_point now, duration max_wait) noexcept
     {

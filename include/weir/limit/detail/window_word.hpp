@@ -149,6 +149,14 @@ public:
         }
     }
 
+    [[nodiscard]] window_frame frame_now() const noexcept
+    {
+        for (auto word = word_.load(std::memory_order_acquire);;) {
+            auto const f = frames_[word & 1].load();
+            if (!replaced(word)) return f;
+        }
+    }
+
     /// Spends what is available.
     void drain(time_point now) noexcept
     {
