@@ -3,6 +3,8 @@
 // What circuit_breaker promises when many threads use it at once. The counts are exact, not approximate.
 #include <weir/breaker/circuit_breaker.hpp>
 
+#include "support/thorough.hpp"
+
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -19,6 +21,7 @@ using weir::circuit_state;
 using weir::circuit_tally;
 using weir::outcome;
 using weir::time_point;
+using weir::test::thorough;
 
 namespace {
 
@@ -77,7 +80,7 @@ TEST_CASE("circuit_breaker: N + 20 threads at a half-open breaker: exactly N are
 {
     constexpr int threads = 4, asks = 6, probes = 4;
     crew all(threads);
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < thorough(500); ++i) {
         circuit_breaker b({.minimum_calls = 1, .half_open_probes = probes});
         std::atomic<int> heard{0}, admitted{0};
         b.on_transition([&](auto const& t) { heard += t.to == circuit_state::half_open; });
@@ -103,7 +106,7 @@ TEST_CASE("circuit_breaker: probes dropped and retaken by many threads: never mo
     std::atomic<int> inside{0}, most{0};
     crew all(4);
     all.round([&](int) {
-        for (int i = 0; i < 20'000; ++i) {
+        for (int i = 0; i < thorough(20'000); ++i) {
             auto const a = b.admit(t0 + 5s);
             if (!a) continue;
             auto const n = ++inside;
@@ -148,7 +151,7 @@ TEST_CASE("circuit_breaker: a success and a failure that complete the minimum to
     for (auto const& window :
          {weir::outcome_window(weir::time_window{}), weir::outcome_window(weir::count_window{100})}) {
         crew both(2);
-        for (int i = 0; i < 20'000; ++i) {
+        for (int i = 0; i < thorough(20'000); ++i) {
             circuit_breaker b({.minimum_calls = 3, .window = window});
             call(b, outcome::success(), t0);  // the bucket exists: the next success is counted without the lock
             auto one = b.admit(t0), two = b.admit(t0);
@@ -181,7 +184,7 @@ TEST_CASE("circuit_breaker: results that race with a reset count before it, and 
          {weir::outcome_window(weir::time_window{}), weir::outcome_window(weir::count_window{100})}) {
         crew all(3);
         circuit_breaker b({.minimum_calls = 1000, .window = window});
-        for (int i = 0; i < 10'000; ++i) {
+        for (int i = 0; i < thorough(10'000); ++i) {
             call(b, outcome::success(), t0);
             auto one = b.admit(t0), two = b.admit(t0);
             all.round([&](int me) {
@@ -210,7 +213,7 @@ TEST_CASE("circuit_breaker: a storm of everything: transitions are heard as one 
     crew all(4);
     all.round([&](int me) {
         std::mt19937 random(static_cast<unsigned>(me));
-        for (int i = 0; i < 20'000; ++i) {
+        for (int i = 0; i < thorough(20'000); ++i) {
             auto const now = t0 + time.fetch_add(1) * 100us;
             auto const dice = random() % 1000;
             if (dice == 0)

@@ -3,6 +3,8 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/thorough.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -20,6 +22,7 @@ using weir::duration;
 using weir::errc;
 using weir::fixed_window;
 using weir::time_point;
+using weir::test::thorough;
 
 static_assert(weir::gate<fixed_window>);
 
@@ -255,7 +258,7 @@ TEST_CASE("fixed_window: another limit keeps what this window has spent")
 TEST_CASE("fixed_window: equals the count of every window in a million decisions")
 {
     std::mt19937_64 g{1};
-    for (int round = 0; round < 500; ++round) {
+    for (int round = 0; round < thorough(500); ++round) {
         std::uint64_t const limit = 1 + (g() % 3 == 0 ? g() % 1'000'000'000 : g() % 12);
         std::uint64_t const longest = g() % 3 == 0 ? 1'000'000'000'000'000u : g() % 2 == 0 ? 1'000'000'000 : 20;
         auto const window = 1ns + up_to(g, longest);
@@ -322,7 +325,7 @@ TEST_CASE("fixed_window: any instant of the clock can be the first, and any idle
     std::mt19937_64 g{3};
     fixed_window w{{.limit = 1'000'000'000, .window = 1us}};
     auto t = start;
-    for (int i = 0; i < 5000; ++i) {
+    for (int i = 0; i < thorough(5000); ++i) {
         t += 1h + up_to(g, 400'000'000'000'000);
         REQUIRE(w.available(t) == 1'000'000'000);
         REQUIRE(w.try_acquire(1'000'000'000, t));

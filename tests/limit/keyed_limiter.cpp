@@ -3,6 +3,8 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/thorough.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -22,6 +24,7 @@ using weir::errc;
 using weir::exact_keys;
 using weir::keyed_limiter;
 using weir::time_point;
+using weir::test::thorough;
 
 static_assert(weir::gate<keyed_limiter<>::gate>);
 static_assert(weir::gate<keyed_limiter<std::string, compact_keys>::gate>);
@@ -118,7 +121,7 @@ TEST_CASE_TEMPLATE("keyed_limiter: a million random decisions are those of an ex
         auto const zero = time_point{10h};
         (void)l.available(0, zero);  // the steps of compact keys are counted from the first question
         std::uint64_t differ = 0;
-        for (int i = 0; i < 110'000; ++i) {
+        for (int i = 0; i < thorough(110'000); ++i) {
             auto const dice = random() % 100;
             if (dice < 30)
                 now += duration{static_cast<duration::rep>(random() % static_cast<std::uint64_t>(s.longest.count()))};
@@ -479,7 +482,7 @@ TEST_CASE_TEMPLATE("keyed_limiter: a debt is the same whatever the rates and pau
     constexpr std::uint64_t rates[] = {1, 3, 10, 50, 300};
     constexpr int128 second = 1'000'000'000;
     std::mt19937_64 random{17};
-    for (int round = 0; round < 20; ++round) {
+    for (int round = 0; round < thorough(20); ++round) {
         weir::keyed_quota quota{weir::per_second(rates[random() % 5]), 1 + random() % 20};
         keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(10), 20}}, .capacity = 20, .seed = 2}};
         l.reconfigure({.quotas = {quota}}, start);
@@ -529,7 +532,7 @@ TEST_CASE_TEMPLATE("keyed_limiter: a batch decides as one by one", Policy, BOTH)
     keyed_limiter<std::uint64_t, by_parity<Policy>> one{o}, many{o};
     std::mt19937_64 random{8};
     auto now = start;
-    for (int round = 0; round < 300; ++round, now += 30ms) {
+    for (int round = 0; round < thorough(300); ++round, now += 30ms) {
         std::vector<std::uint64_t> keys(random() % 100);
         for (auto& k : keys) k = random() % 100;
         auto const admitted = std::make_unique<bool[]>(keys.size());

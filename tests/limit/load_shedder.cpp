@@ -4,6 +4,8 @@
 #include <weir/core/gate.hpp>
 #include <weir/core/random.hpp>
 
+#include "support/thorough.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -22,6 +24,7 @@ using weir::errc;
 using weir::load_shedder;
 using weir::request_priority;
 using weir::time_point;
+using weir::test::thorough;
 
 static_assert(weir::gate<load_shedder>);
 static_assert(weir::gate<load_shedder::handle>);
@@ -207,7 +210,7 @@ TEST_CASE("load_shedder: many threads at once")
         std::vector<std::jthread> crowd;
         for (int t = 0; t < 4; ++t)
             crowd.emplace_back([&] {
-                for (int i = 0; i < 5000; ++i) {
+                for (int i = 0; i < thorough(5000); ++i) {
                     if (s.admit({criticality::critical, static_cast<std::uint8_t>(i % 128)}, start + i * 1ms))
                         ++admitted;
                     s.waited(i < 2500 ? 50ms : 0ms);

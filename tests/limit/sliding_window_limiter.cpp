@@ -3,6 +3,8 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/thorough.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -17,6 +19,7 @@ using weir::duration;
 using weir::errc;
 using weir::sliding_window_limiter;
 using weir::time_point;
+using weir::test::thorough;
 
 static_assert(weir::gate<sliding_window_limiter>);
 
@@ -150,7 +153,7 @@ TEST_CASE("sliding_window_limiter: nearly twice the limit can pass within a wind
 TEST_CASE("sliding_window_limiter: random traffic stays within limit * (1 + span / window)")
 {
     std::mt19937_64 g{5};
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < thorough(200); ++round) {
         std::uint64_t const limit = 1 + g() % 20;
         sliding_window_limiter w{{.limit = limit, .window = 1us}};
         std::vector<admitted> all;
@@ -305,7 +308,7 @@ TEST_CASE("sliding_window_limiter: another limit or window keeps what has been c
 TEST_CASE("sliding_window_limiter: equals the two windows of the book in a million decisions")
 {
     std::mt19937_64 g{1};
-    for (int round = 0; round < 500; ++round) {
+    for (int round = 0; round < thorough(500); ++round) {
         std::uint64_t const limit = 1 + (g() % 3 == 0 ? g() % 16'777'215 : g() % 12);
         std::uint64_t const longest = g() % 3 == 0 ? 1'000'000'000'000'000u : g() % 2 == 0 ? 1'000'000'000 : 20;
         auto const window = 1ns + up_to(g, longest);
@@ -372,7 +375,7 @@ TEST_CASE(
     std::mt19937_64 g{3};
     sliding_window_limiter w{{.limit = 1000, .window = 1us}};
     auto t = start;
-    for (int i = 0; i < 5000; ++i) {
+    for (int i = 0; i < thorough(5000); ++i) {
         t += 2us + up_to(g, g() % 2 != 0 ? 400'000'000'000'000 : 600'000);
         REQUIRE(w.available(t) == 1000);
         REQUIRE(w.try_acquire(1000, t));

@@ -3,6 +3,8 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/thorough.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -17,6 +19,7 @@ using weir::duration;
 using weir::errc;
 using weir::sliding_window_log;
 using weir::time_point;
+using weir::test::thorough;
 
 static_assert(weir::gate<sliding_window_log>);
 
@@ -249,7 +252,7 @@ TEST_CASE("sliding_window_log: another limit or window is measured against the s
 TEST_CASE("sliding_window_log: equals the whole history in half a million decisions")
 {
     std::mt19937_64 g{1};
-    for (int round = 0; round < 500; ++round) {
+    for (int round = 0; round < thorough(500); ++round) {
         std::uint64_t const capacity = 1 + (g() % 4 == 0 ? g() % 1000 : g() % 12);
         auto limit = capacity;
         std::uint64_t const longest = g() % 3 == 0 ? 1'000'000'000'000'000u : g() % 2 == 0 ? 1'000'000'000 : 20;
@@ -308,7 +311,7 @@ TEST_CASE("sliding_window_log: equals the whole history in half a million decisi
 TEST_CASE("sliding_window_log: cancels, drains and a clock that jumps anywhere never let one too many in")
 {
     std::mt19937_64 g{2};
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < thorough(300); ++round) {
         std::uint64_t const limit = 1 + g() % 8;
         sliding_window_log w{{.limit = limit, .window = 1us}};
         std::vector<admitted> all;
@@ -367,7 +370,7 @@ TEST_CASE("sliding_window_log: many threads on a running clock never share a win
         together(threads, [&](int me) {
             std::mt19937_64 g{static_cast<std::uint64_t>(me)};
             auto& mine = all[static_cast<std::size_t>(me)];
-            for (int i = 0; i < 20'000; ++i) {
+            for (int i = 0; i < thorough(20'000); ++i) {
                 auto const n = 1 + g() % std::min<std::uint64_t>(limit, 3);
                 auto const now = weir::steady_clock::now();
                 if (g() % 8 != 0) {
@@ -390,7 +393,7 @@ TEST_CASE("sliding_window_log: many threads on a running clock never share a win
 TEST_CASE("sliding_window_log: many threads at one instant get the limit, no more and no less")
 {
     constexpr int threads = 8;
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < thorough(200); ++round) {
         sliding_window_log w{{.limit = 100, .window = 1s}};
         std::vector<int> admitted(threads);
         together(threads, [&](int me) {
@@ -408,7 +411,7 @@ TEST_CASE("sliding_window_log: who only looks, while others take and give back, 
     CHECK(w.try_acquire(2, start - 2s));
     std::vector<int> wrong(2);
     together(2, [&](int me) {
-        for (int i = 0; i < 200'000; ++i) {
+        for (int i = 0; i < thorough(200'000); ++i) {
             if (me == 0) {
                 auto a = w.admit(start);  // one of two at most is taken
                 wrong[0] += a && a->cancel() ? 0 : 1;

@@ -3,6 +3,8 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/thorough.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -18,6 +20,7 @@ using weir::duration;
 using weir::errc;
 using weir::time_point;
 using weir::warm_up;
+using weir::test::thorough;
 
 static_assert(weir::gate<warm_up>);
 
@@ -253,7 +256,7 @@ TEST_CASE(
     "warm_up: without a warm-up, or without a cold factor, it equals the exact bucket in half a million decisions")
 {
     std::mt19937_64 g{2};
-    for (int round = 0; round < 500; ++round) {
+    for (int round = 0; round < thorough(500); ++round) {
         weir::rate const r = [&]() -> weir::rate {
             switch (g() % 4) {
                 case 0: return weir::per_second(1 + g() % 1'000'000'000);
@@ -281,7 +284,7 @@ TEST_CASE(
 TEST_CASE("warm_up: random traffic is never over rate * t + burst, cold or warm, with reservations and cancels")
 {
     std::mt19937_64 g{3};
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < thorough(200); ++round) {
         weir::rate const r = g() % 3 == 0   ? weir::per_second(999'999'937)
                              : g() % 2 == 0 ? weir::per_second(1 + g() % 1'000'000)
                                             : weir::rate{1 + g() % 20, 24h};
@@ -456,7 +459,7 @@ TEST_CASE("warm_up: many threads together are never over rate * t + burst, while
     together(threads, [&](int me) {
         std::mt19937_64 g{static_cast<std::uint64_t>(me)};
         auto& mine = all[static_cast<std::size_t>(me)];
-        for (int i = 0; i < 20'000; ++i) {
+        for (int i = 0; i < thorough(20'000); ++i) {
             auto const n = 1 + g() % 3;
             auto const now = weir::steady_clock::now();
             if (g() % 8 != 0) {

@@ -2,6 +2,8 @@
 #include <weir/core/random.hpp>
 #include <weir/retry/retry_budget.hpp>
 
+#include "support/thorough.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -19,6 +21,7 @@
 
 using namespace std::chrono_literals;
 using weir::retry_budget;
+using weir::test::thorough;
 
 namespace {
 
@@ -89,7 +92,7 @@ TEST_CASE("retry_budget: retries <= initial + per_success x successes in every p
     std::mt19937 random(9);
     retry_budget b({.per_success = 0.3, .initial = 2, .max = 5});
     double successes = 0, taken = 0;
-    for (int i = 0; i < 200'000; ++i) {
+    for (int i = 0; i < thorough(200'000); ++i) {
         switch (random() % 4) {
             case 0:
             case 1: b.deposit(), ++successes; break;
@@ -134,7 +137,7 @@ TEST_CASE("retry_budget: the bound holds in every prefix under threads, and no t
 
 TEST_CASE("retry_budget: N threads at one token, one wins")
 {
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < thorough(200); ++round) {
         retry_budget b;
         std::atomic<int> won{0};
         std::barrier start(4);
@@ -199,7 +202,7 @@ TEST_CASE("retry_budget: the floor is drawn on only when the tokens are spent, a
 
 TEST_CASE("retry_budget: N threads at one token of the floor, one wins")
 {
-    for (int round = 0; round < 50; ++round) {
+    for (int round = 0; round < thorough(50); ++round) {
         weir::retry_budget budget({.per_success = 0, .initial = 0, .min_per_second = 1});
         std::atomic<int> won{0};
         std::vector<std::thread> threads;
