@@ -1,9 +1,17 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <weir/http/classify.hpp>
 
+#include <weir/call/call.hpp>
+#include <weir/call/classify.hpp>
+#include <weir/call/pipeline.hpp>
+#include <weir/retry/retry.hpp>
+#include <weir/testing/manual_clock.hpp>
+
 #include <boost/asio/error.hpp>
 
 #include <doctest/doctest.h>
+
+#include <utility>
 
 using namespace std::chrono_literals;
 using weir::errc;
@@ -68,6 +76,32 @@ TEST_CASE("classify: Retry-After is read on failures, as seconds and as a date, 
     CHECK(get(r).retry_after == 0s);
     r.set(weir::http::field::retry_after, "soon");
     CHECK_FALSE(get(r).retry_after);
+}
+
+TEST_CASE("classify: a gRPC pushback counts for more than Retry-After, and a peer that wants no more tries gets none")
+{
+    auto r = answer(503);
+    r.set(weir::http::field::retry_after, "7");
+    r.set("grpc-retry-pushback-ms", "1500");
+    CHECK(get(r).retry_after == 1500ms);
+    for (auto const* const no : {"-1", "soon", ""}) {
+        r.set("grpc-retry-pushback-ms", no);
+        CHECK(get(r).retry_after == weir::do_not_retry);
+    }
+
+    auto guarded = weir::pipeline(weir::classify(get), weir::retry({.max_attempts = 5}));
+    weir::testing::manual_clock clock;
+    auto const asked = [&](char const* pushback) {
+        r.set("grpc-retry-pushback-ms", pushback);
+        auto const begin = clock.now();
+        int attempts = 0;
+        (void)guarded.call([&](weir::attempt const&) { return ++attempts < 3 ? r : answer(200); }, clock);
+        return std::pair(attempts, clock.now() - begin);
+    };
+    CHECK(asked("-1").first == 1);
+    auto const [attempts, took] = asked("30000");
+    CHECK(attempts == 3);
+    CHECK(took >= 60s);
 }
 
 TEST_CASE("classify: no answer is a failure, transient where the work was surely not done or may be done twice")

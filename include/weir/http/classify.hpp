@@ -5,6 +5,7 @@
 #include <weir/core/outcome.hpp>
 #include <weir/http/message.hpp>
 #include <weir/http/validate.hpp>
+#include <weir/retry/pushback.hpp>
 #include <weir/retry/retry_after.hpp>
 
 #include <chrono>
@@ -27,6 +28,8 @@ namespace weir::http {
 ///
 /// The method is asked for because an error code does not tell it: state what the pipeline sends, and if it sends
 /// several, the one that is least safe.
+///
+/// A `grpc-retry-pushback-ms` of a failure counts for more than its Retry-After: so long, or not at all (gRPC's A6).
 /// Threads: any.   Seen in: examples/06_http_client.cpp
 class classifier {
 public:
@@ -52,9 +55,11 @@ inline outcome classifier::operator()(response const& answer) const noexcept
     bool const passing = code == 408 || code == 429 || code == 500 || code == 502 || code == 503 || code == 504;
     auto o = outcome::failure();
     o.transient = passing && (repeatable_ || code == 429);
-    if (auto const f = answer.find(field::retry_after); f != answer.end())
-        o.retry_after = parse_retry_after(
-            detail::view(f->value()), std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+    if (auto const pushback = answer.find("grpc-retry-pushback-ms"); pushback != answer.end())
+        o.retry_after = parse_pushback(detail::view(pushback->value()));
+    else if (auto const f = answer.find(field::retry_after); f != answer.end())
+        o.retry_after = parse_retry_after(detail::view(f->value()),
+                                          std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
     return o;
 }
 
