@@ -1,0 +1,88 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "subject.hpp"
+
+#include <weir/registry/consul.hpp>
+
+#include <chrono>
+#include <string>
+
+using namespace std::chrono_literals;
+
+namespace weir::testing {
+namespace {
+
+class consul_subject final : public subject {
+public:
+    consul_subject(asio::io_context& io, std::string const& program)
+        : ports_(free_ports(3)),
+          process_({program, "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-http-port", ports_[0],
+                    "-serf-lan-port", ports_[1], "-server-port", ports_[2], "-serf-wan-port", "-1", "-dns-port", "-1",
+                    "-grpc-port", "-1"},
+                   home_.path() / "log"),
+          there_(straight(io.get_executor()))
+    {
+        process_.start();
+        for (int i = 1; i <= 4; ++i) there_.add(i);
+    }
+
+    std::string name() const override { return "Consul"; }
+    boost::asio::ip::tcp::endpoint server() const override
+    {
+        return {asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(std::stoi(ports_[0]))};
+    }
+    registry reach(asio::any_io_executor executor, std::uint16_t port, bool naive) override
+    {
+        return weir::registry::consul(executor, {.url = "consul://127.0.0.1:" + std::to_string(port),
+                                                 .token = weir::registry::secret(canary),
+                                                 .wait = 1s,
+                                                 .watch = test_watch(naive)});
+    }
+    void grow() override { there_.add(5); }
+    std::vector<fault> faults() const override
+    {
+        auto all = http_faults();
+        // A history that begins anew with each answer: always another index, and always lower.
+        all.push_back({"index 0", fault::kind::answer, 0, http_answer(200, four, "X-Consul-Index: 0\r\n")});
+        all.push_back({"index backwards", fault::kind::answer, 0, http_answer(200, four, "X-Consul-Index: 1\r\n")});
+        all.push_back({"index garbage", fault::kind::answer, 0, http_answer(200, four, "X-Consul-Index: -7x\r\n")});
+        return all;
+    }
+    std::vector<fault> losses() const override
+    {
+        return {{"empty list", fault::kind::answer, 0, http_answer(200, "[]", "X-Consul-Index: 99\r\n")},
+                {"three of four lost", fault::kind::answer, 0,
+                 http_answer(200, "[" + entry(1) + "]", "X-Consul-Index: 99\r\n")}};
+    }
+
+private:
+    static std::string entry(int i)
+    {
+        auto const n = std::to_string(i);
+        return R"({"Node":{"Node":"n","Address":"127.0.0.1"},"Service":{"ID":"web-)" + n +
+               R"(","Service":"web","Tags":null,"Address":"10.0.0.)" + n +
+               R"(","Port":8080,"Weights":{"Passing":1,"Warning":1}},"Checks":[]})";
+    }
+    inline static std::string const four = "[" + entry(1) + "," + entry(2) + "," + entry(3) + "," + entry(4) + "]";
+
+    registry straight(asio::any_io_executor executor) const
+    {
+        return weir::registry::consul(executor, {.url = "consul://127.0.0.1:" + ports_[0]});
+    }
+
+    temporary_directory home_;
+    std::vector<std::string> ports_;
+    server_process process_;
+    enrolment there_;
+};
+
+}  // namespace
+
+void add_consul(asio::io_context& io, subjects& all, std::vector<std::string>& missing)
+{
+    auto const program = find_program("WEIR_CONSUL", "consul");
+    if (program.empty())
+        return missing.push_back("Consul (WEIR_CONSUL names its program; tests/registry/consul fetches it)");
+    all.push_back(std::make_unique<consul_subject>(io, program));
+}
+
+}  // namespace weir::testing
