@@ -9,6 +9,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace weir::registry {
@@ -34,6 +35,8 @@ template <class Transport = http::plain_transport>
 class basic_consul : public detail::network_registry {
 public:
     using options = consul_options;
+    static constexpr std::string_view scheme = "consul";
+    static constexpr bool tls = Transport::handshakes;
 
     explicit basic_consul(executor_type executor, options const& o = {}, Transport transport = {})
         : basic_consul(

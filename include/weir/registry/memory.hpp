@@ -78,7 +78,8 @@ public:
     auto async_resolve(query q, Token&& token = Token()) const
     {
         return detail::async_answer<std::shared_ptr<snapshot const>>(
-            table_->executor(), [t = table_, q] { return std::tuple(boost::system::error_code(), t->list(q)); }, token);
+            table_->executor(), [t = table_, q] { return std::tuple(boost::system::error_code(), t->list(q)); },
+            std::forward<Token>(token));
     }
 
     /// Registers, and keeps that true: see keeper.hpp. Signature: void(boost::system::error_code, lease).
@@ -94,7 +95,7 @@ public:
     {
         return detail::async_answer<>(
             table_->executor(), [t = table_, id] { return t->remove(id), std::tuple(boost::system::error_code()); },
-            token);
+            std::forward<Token>(token));
     }
 
     /// Everything, now, in the words of a watch_backend. Signature: void(boost::system::error_code, listing).

@@ -35,11 +35,11 @@ public:
         timer_.cancel();
     }
 
-    /// Completes when the bell rang after `heard` rings.
+    /// Completes when the bell rang after `heard` rings, or at `latest`.
     template <class Handler>
-    void async_wait(std::uint64_t heard, Handler&& handler)
+    void async_wait(std::uint64_t heard, Handler&& handler, time_point latest = never)
     {
-        timer_.async_wait_until(never, std::forward<Handler>(handler));
+        timer_.async_wait_until(latest, std::forward<Handler>(handler));
         // A ring between the look and the wait found nobody to wake.
         if (rings() != heard) timer_.cancel();
     }

@@ -1,0 +1,38 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/http/tls.hpp>
+#include <weir/registry/consul.hpp>
+#include <weir/registry/file.hpp>
+#include <weir/registry/open_with.hpp>
+#include <weir/registry/static_list.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <string_view>
+#include <utility>
+
+namespace weir::registry {
+
+/// The registry that a URL names, of all kinds there are:
+///
+///   auto registry = weir::registry::open(io.get_executor(), "consul://10.0.0.1,10.0.0.2?token_file=/run/token");
+///
+///   consul://host[:port][,host...][/base]    see consul_options.hpp; with tls=true over TLS, verified as the system says
+///   file:///path/services.json               see file.hpp
+///   static://host:port[,host:port...]        see static_list.hpp
+///
+/// Includes, and compiles, all of them: see open_with.hpp for a way to choose.
+/// Throws:  std::invalid_argument, with a sentence that says what would be right and quotes no secret.
+/// Seen in: examples/34_registries_by_url.cpp
+[[nodiscard]] inline any_registry open(asio::any_io_executor executor, std::string_view url)
+{
+    return open_with<                       //
+        consul,                             //
+        basic_consul<http::tls_transport>,  //
+        file,                               //
+        static_list                         //
+        >(std::move(executor), url);
+}
+
+}  // namespace weir::registry
