@@ -12,6 +12,7 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -22,7 +23,23 @@ struct dry_run_options {
 };
 
 namespace detail {
+
 struct no_listener {};
+
+/// A gate's answer, by whatever it is asked with.
+template <any_gate Gate>
+[[nodiscard]] auto some_answer(Gate& g)
+{
+    if constexpr (gate<Gate>)
+        return g.admit(time_point{});
+    else if constexpr (facts_gate<Gate>)
+        return g.admit(call_facts{}, time_point{});
+    else if constexpr (keyed_gate<Gate>)
+        return g.admit(std::string_view{}, time_point{});
+    else
+        return g.admit(request_priority{}, time_point{});
+}
+
 }  // namespace detail
 
 /// The token of a dry run: the gate's own, or, where it would have refused, one that says nothing to it.
@@ -65,6 +82,13 @@ private:
 /// A call that was let through against the gate takes nothing from it and reports nothing to it. One that the gate
 /// admits is as without: a leaky bucket still says when to start.
 ///
+/// Rules have no dry run of this kind, for what they would do cannot be tried beside what is done; each shows it in
+/// another way. `retry` and `hedge`: with a budget of nothing (`{.per_success = 0, .initial = 0}`) an observer's
+/// retry_suppressed and hedge_suppressed say what would have been sent, and a growing per_success is the share enforced.
+/// `deadline`, `attempt_timeout`: the latencies in attempt_ended and call_ended say how many would have been cut off;
+/// without the cut an attempt that hangs would hang. `enough_time` lets pass what it has not seen. A circuit_breaker has
+/// a dry run of its own, which goes on as if its refusals stood.
+///
 /// `listener(rejection const&)` hears of every refusal that did not stand, on the thread that asked and without locks.
 /// What it throws is dropped.
 ///
@@ -76,13 +100,13 @@ private:
 template <class Gate, class Listener = detail::no_listener>
 class dry_run {
     using inner_gate = std::remove_reference_t<Gate>;
-    static_assert(gate<inner_gate>, "weir::dry_run wraps a gate: it needs admit(now), see weir/core/gate.hpp");
+    static_assert(any_gate<inner_gate>, "weir::dry_run wraps a gate: it needs admit(now), see weir/core/gate.hpp");
     static_assert(std::same_as<Listener, detail::no_listener> || std::invocable<Listener const&, rejection const&>,
                   "weir::dry_run: the listener is called, const, with a weir::rejection const&");
 
 public:
     using options = dry_run_options;
-    using token = dry_run_permit<typename decltype(std::declval<inner_gate&>().admit(time_point{}))::token_type>;
+    using token = dry_run_permit<typename decltype(detail::some_answer(std::declval<inner_gate&>()))::token_type>;
 
     explicit dry_run(Gate&& g, options const& o = {}, Listener listener = {})
         : gate_(std::forward<Gate>(g)), listener_(std::move(listener)), enforce_(checked(o))
@@ -96,11 +120,33 @@ public:
     {
     }
 
-    admission<token> admit(time_point now) noexcept { return ask(now, thread_random); }
+    admission<token> admit(time_point now) noexcept
+        requires gate<inner_gate>
+    {
+        return judge(gate_.admit(now), now, thread_random);
+    }
     template <random_source Random>
     admission<token> admit(time_point now, Random& random) noexcept
+        requires gate<inner_gate>
     {
-        return ask(now, [&random]() -> Random& { return random; });
+        return judge(gate_.admit(now), now, [&random]() -> Random& { return random; });
+    }
+
+    /// Of a gate that looks at the call (core/gate.hpp).
+    admission<token> admit(call_facts const& of, time_point now) noexcept
+        requires facts_gate<inner_gate>
+    {
+        return judge(gate_.admit(of, now), now, thread_random);
+    }
+    admission<token> admit(std::string_view key, time_point now) noexcept
+        requires keyed_gate<inner_gate>
+    {
+        return judge(gate_.admit(key, now), now, thread_random);
+    }
+    admission<token> admit(request_priority p, time_point now) noexcept
+        requires priority_gate<inner_gate>
+    {
+        return judge(gate_.admit(p, now), now, thread_random);
     }
 
     /// For gates that are asked for several at once. A refusal has no details here, and the listener is not told.
@@ -129,10 +175,9 @@ private:
     }
 
     // `random` gives a generator; it is asked only if the answer hangs on it.
-    template <std::invocable Random>
-    admission<token> ask(time_point now, Random const& random) noexcept
+    template <class Answer, std::invocable Random>
+    admission<token> judge(Answer&& answer, time_point now, Random const& random) noexcept
     {
-        auto answer = gate_.admit(now);
         if (answer) return token{*std::move(answer)};
         if (stands(random)) return answer.refused();
         if constexpr (!std::same_as<Listener, detail::no_listener>) {
