@@ -51,6 +51,7 @@ concept reconfigurable = requires(P& p, typename P::options const& o) {
 ///
 /// Throws:  `bind` and `ignore`, std::invalid_argument for a key that is empty, taken, or within another's section.
 /// Threads: none; config::refresh serialises. What is bound must outlive it.
+/// Seen in: examples/32_hot_refresh.cpp
 class binding {
 public:
     binding() = default;

@@ -48,7 +48,7 @@ struct consul_kv_options {
 /// Errors:  errc::registry_refused (permission), registry_unavailable (no leader, overloaded), bad_document; the
 ///          transport's own pass through.
 /// Throws:  construction, std::invalid_argument naming the field.
-/// Seen in: tests/config/consul.cpp
+/// Seen in: tests/config/consul.cpp, tests/config/real/consul_kv.cpp
 template <class Transport = http::plain_transport>
 class basic_consul {
 public:

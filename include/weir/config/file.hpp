@@ -44,6 +44,7 @@ struct file_options {
 ///
 /// Throws:  construction, std::invalid_argument for the options, or a path that names no file.
 /// Cost:    reading blocks the thread for as long as the file system takes: on a network that hangs, so does the strand.
+/// Seen in: examples/32_hot_refresh.cpp
 class file {
 public:
     explicit file(std::filesystem::path path, file_options o = {});

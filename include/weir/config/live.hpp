@@ -20,6 +20,7 @@ namespace weir::config {
 ///          sentence.
 /// Threads: everything, from any thread. The check runs outside the lock.
 /// Cost:    `get` is a short lock and a shared count.
+/// Seen in: tests/config/live.cpp
 template <class T>
 class live {
 public:

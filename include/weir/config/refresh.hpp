@@ -43,6 +43,7 @@ struct refresh_options {
 /// Lifetimes: what is bound must live until this object is destroyed, or stopped; that waits, if a document is just
 ///            being applied by another thread. A listener may still be running in another thread then.
 /// Throws:    construction, std::invalid_argument naming the field.
+/// Seen in:   examples/32_hot_refresh.cpp
 class refresh {
 public:
     using listener = detail::refresh_core::listener;
