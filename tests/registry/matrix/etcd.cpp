@@ -1,0 +1,86 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "subject.hpp"
+
+#include <weir/registry/detail/base64.hpp>
+#include <weir/registry/etcd.hpp>
+
+#include <chrono>
+#include <string>
+
+using namespace std::chrono_literals;
+
+namespace weir::testing {
+namespace {
+
+class etcd_subject final : public subject {
+public:
+    etcd_subject(asio::io_context& io, std::string const& program)
+        : ports_(free_ports(2)),
+          process_({program, "--data-dir", (home_.path() / "data").string(), "--listen-client-urls", at(0),
+                    "--advertise-client-urls", at(0), "--listen-peer-urls", at(1), "--initial-advertise-peer-urls",
+                    at(1), "--initial-cluster", "default=" + at(1)},
+                   home_.path() / "log"),
+          there_(weir::registry::etcd(io.get_executor(), {.url = at(0)}))
+    {
+        process_.start();
+        for (int i = 1; i <= 4; ++i) there_.add(i);
+    }
+
+    std::string name() const override { return "etcd"; }
+    boost::asio::ip::tcp::endpoint server() const override
+    {
+        return {asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(std::stoi(ports_[0]))};
+    }
+    registry reach(asio::any_io_executor executor, std::uint16_t port, bool naive) override
+    {
+        return weir::registry::etcd(executor, {.url = "etcd://127.0.0.1:" + std::to_string(port),
+                                               .wait = 1s,
+                                               .timeout = 500ms,
+                                               .watch = test_watch(naive)});
+    }
+    void grow() override { there_.add(5); }
+    std::vector<fault> faults() const override
+    {
+        auto all = http_faults();
+        auto const says = [&](std::string what, std::string const& body) {
+            all.push_back({std::move(what), fault::kind::answer, 0, http_answer(200, body)});
+        };
+        says("stopping, in 200", R"({"error":{"grpc_code":14,"http_code":503,"message":"stopping"}})");
+        says("compacted", R"({"result":{"header":{"revision":"9"},"canceled":true,"compact_revision":"8"}})");
+        says("watch not allowed",
+             R"({"result":{"created":true,"canceled":true,"cancel_reason":"rpc error: PermissionDenied"}})");
+        says("bad base64",
+             R"({"header":{"cluster_id":"7","revision":"9"},"kvs":[{"key":"%%%","value":"%"}],"count":"1"})");
+        says("more than it sends", R"({"header":{"cluster_id":"7","revision":"9"},"kvs":[],"count":"4","more":true})");
+        return all;
+    }
+    std::vector<fault> losses() const override
+    {
+        using weir::registry::detail::to_base64;
+        std::string const header = R"({"header":{"cluster_id":"7","member_id":"8","revision":"999","raft_term":"2"})";
+        auto const one = R"(,"kvs":[{"key":")" + to_base64("/weir/services/web/web-1") +
+                         R"(","create_revision":"2","mod_revision":"2","version":"1","value":")" +
+                         to_base64(R"({"address":"10.0.0.1","port":8080})") + R"("}],"count":"1"})";
+        return {{"empty list", fault::kind::answer, 0, http_answer(200, header + "}")},
+                {"three of four lost", fault::kind::answer, 0, http_answer(200, header + one)}};
+    }
+
+private:
+    std::string at(std::size_t port) const { return "http://127.0.0.1:" + ports_[port]; }
+
+    temporary_directory home_;
+    std::vector<std::string> ports_;
+    server_process process_;
+    enrolment there_;
+};
+
+}  // namespace
+
+void add_etcd(asio::io_context& io, subjects& all, std::vector<std::string>& missing)
+{
+    auto const program = find_program("WEIR_ETCD", "etcd");
+    if (program.empty()) return missing.push_back("etcd (Debian: etcd-server)");
+    all.push_back(std::make_unique<etcd_subject>(io, program));
+}
+
+}  // namespace weir::testing
