@@ -79,7 +79,8 @@ public:
             token, std::move(q));
     }
 
-    [[nodiscard]] registry::watch watch(query const& q) const { return held_->watch(q); }
+    /// `seed`: what is known before the registry's first answer; not every registry takes it.
+    [[nodiscard]] registry::watch watch(query const& q, found const& seed = {}) const { return held_->watch(q, seed); }
 
 private:
     using lease_handler = weir::detail::erased_handler<lease>;
@@ -92,7 +93,7 @@ private:
         virtual void enroll(registration r, lease_handler done) = 0;
         virtual void take_out(registration r, done_handler done) = 0;
         virtual void resolve(query q, found_handler done) = 0;
-        [[nodiscard]] virtual registry::watch watch(query const& q) = 0;
+        [[nodiscard]] virtual registry::watch watch(query const& q, found const& seed) = 0;
 
         executor_type const executor;
         bool const registers;
@@ -138,7 +139,13 @@ struct any_registry::holder_of final : holder {
                 std::move(done));
     }
     void resolve(query q, found_handler done) override { inner.async_resolve(std::move(q), std::move(done)); }
-    [[nodiscard]] registry::watch watch(query const& q) override { return inner.watch(q); }
+    [[nodiscard]] registry::watch watch(query const& q, found const& seed) override
+    {
+        if constexpr (requires { inner.watch(q, seed); })
+            return inner.watch(q, seed);
+        else
+            return inner.watch(q);
+    }
 
     Registry inner;
 };

@@ -10,6 +10,7 @@
 #include <boost/system/error_code.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -107,9 +108,14 @@ public:
 
     [[nodiscard]] watch_status status() const
     {
+        if (elsewhere_)
+            if (auto s = elsewhere_()) return *s;
         std::lock_guard const lock(mutex_);
         return status_;
     }
+
+    /// Where the status is asked, by any thread, if it is not kept here. To be called before anybody asks.
+    void status_from(std::function<std::optional<watch_status>()> f) { elsewhere_ = std::move(f); }
 
     template <class Change>
     void update_status(Change change)
@@ -133,6 +139,7 @@ private:
     mutable std::mutex mutex_;
     news news_;
     watch_status status_;
+    std::function<std::optional<watch_status>()> elsewhere_;
     std::vector<std::weak_ptr<reader>> readers_;
 };
 

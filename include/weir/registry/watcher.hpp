@@ -42,15 +42,16 @@ public:
     {
     }
 
-    /// For sources that are erased already.
+    /// For sources that are erased already. `seed`: what is known before the first answer, with origin::cached; the
+    /// first answer is compared with it, and doubted if it loses too much of it.
     watcher(asio::any_io_executor executor, std::unique_ptr<detail::watch_source> source, query q, options o = {},
-            random_engine random = random_engine{thread_random()()})
+            random_engine random = random_engine{thread_random()()}, std::shared_ptr<snapshot const> const& seed = {})
     {
         o.check();
         auto work = std::make_shared<detail::watch_loop>(std::move(executor), std::move(source), std::move(q),
                                                          std::move(o), random);
         life_ = std::make_shared<life>(std::move(work));
-        life_->work->start();
+        life_->work->start(seed);
     }
 
     [[nodiscard]] watch subscribe() const { return life_->subscribe(life_); }

@@ -122,8 +122,9 @@ public:
             token, std::move(q));
     }
 
-    /// Follows a service. All watches of one query share one conversation, which ends with the last of them.
-    [[nodiscard]] registry::watch watch(query const& q) const;
+    /// Follows a service. All watches of one query share one conversation, which ends with the last of them; the first
+    /// of them may bring a `seed`, see watcher.hpp.
+    [[nodiscard]] registry::watch watch(query const& q, found const& seed = {}) const;
 
 private:
     using maker = std::function<std::unique_ptr<session>(executor_type const& strand, duration limit)>;
@@ -233,7 +234,7 @@ inline asio::awaitable<network_registry::resolution> network_registry::resolving
     co_return resolution(ec, std::move(now));
 }
 
-inline registry::watch network_registry::watch(query const& q) const
+inline registry::watch network_registry::watch(query const& q, found const& seed) const
 {
     auto& c = *core_;
     std::lock_guard const lock(c.mutex);
@@ -241,7 +242,7 @@ inline registry::watch network_registry::watch(query const& q) const
     auto& known = c.watches[q];
     if (auto w = known.subscribe()) return std::move(*w);
     executor_type const strand = asio::make_strand(c.executor);
-    watcher fresh(strand, c.make(strand, duration::zero()), q, c.options.watch);
+    watcher fresh(strand, c.make(strand, duration::zero()), q, c.options.watch, random_engine{thread_random()()}, seed);
     known = fresh.refer();
     return fresh.subscribe();
 }

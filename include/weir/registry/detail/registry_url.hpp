@@ -129,7 +129,7 @@ inline registry_url registry_url::parse(std::string_view text, registry_url_form
             u.refuse("it must be visible ASCII without spaces; percent-encode the rest");
         else if (c == '\\' || c == '#')
             u.refuse("it must have no backslash and no #");
-    auto const begins = [&](std::string const& scheme) { return text.starts_with(scheme + "://"); };
+    auto const begins = [&](std::string const& with) { return text.starts_with(with + "://"); };
     if (begins(u.form_.scheme))
         u.scheme = u.form_.scheme;
     else if (u.form_.http && begins("https"))

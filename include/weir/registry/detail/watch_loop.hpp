@@ -44,8 +44,15 @@ public:
     {
     }
 
-    void start()
+    /// `seed`: what was known before the registry is asked, from a store. It is doubted to lose it, as of any set.
+    void start(std::shared_ptr<snapshot const> const& seed)
     {
+        if (seed) {
+            auto s = *seed;
+            s.version = 0;
+            s.from = origin::cached;
+            news_->publish(std::move(s), cause::first);
+        }
         asio::co_spawn(strand_, run(shared_from_this()), [news = news_](std::exception_ptr) { news->stop(); });
     }
 
@@ -100,7 +107,8 @@ private:
                 fail(a);
                 co_return;
             }
-            bool const resync = first ? bool(news_->latest().now) : revision.empty();
+            auto const known = news_->latest().now;
+            bool const resync = first ? known && known->from != origin::cached : revision.empty();
             revision = a.reply.revision;
             accept(std::move(a.reply), resync);
         }
