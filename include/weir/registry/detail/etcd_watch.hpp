@@ -34,7 +34,8 @@ struct etcd_watch_options {
 struct etcd_watch_said {
     boost::system::error_code ec = {};
     std::string note = {};
-    bool lost = false;  ///< nothing new could be heard from where we were: read all again
+    bool lost = false;     ///< nothing new could be heard from where we were: read all again
+    bool changed = false;  ///< a change was heard
 };
 
 /// Keys of etcd that are kept up to date: reads them, and watches them from there on, with one watch that stays open
@@ -84,7 +85,8 @@ public:
             }
             auto const word = co_await next_word(feed_);
             if (word.what == kind::lost) co_return etcd_watch_said{.note = word.note, .lost = true};
-            if (word.what == kind::nothing || word.what == kind::changed) co_return etcd_watch_said();
+            if (word.what == kind::nothing || word.what == kind::changed)
+                co_return etcd_watch_said{.changed = word.what == kind::changed};
             if (word.what == kind::failed || !again) co_return etcd_watch_said{word.ec, word.note};
             wire_.sign_out();
         }
