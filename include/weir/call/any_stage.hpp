@@ -40,7 +40,7 @@ inline constexpr bool is_shared<std::shared_ptr<T>> = true;
 /// `any_stage(rule, value_types<reply, page>{})`. Of other values, success is the outcome.
 ///
 /// Throws:  std::bad_alloc.   Cost: one allocation, two where an rvalue moves in.
-/// Seen in: tests/call/any_pipeline.cpp
+/// Seen in: examples/30_any_pipeline.cpp
 class any_stage {
 public:
     template <class Stage, class... Values>

@@ -84,10 +84,10 @@ private:
 ///
 /// Rules have no dry run of this kind, for what they would do cannot be tried beside what is done; each shows it in
 /// another way. `retry` and `hedge`: with a budget of nothing (`{.per_success = 0, .initial = 0}`) an observer's
-/// retry_suppressed and hedge_suppressed say what would have been sent, and a growing per_success is the share enforced.
-/// `deadline`, `attempt_timeout`: the latencies in attempt_ended and call_ended say how many would have been cut off;
-/// without the cut an attempt that hangs would hang. `enough_time` lets pass what it has not seen. A circuit_breaker has
-/// a dry run of its own, which goes on as if its refusals stood.
+/// retry_suppressed and hedge_suppressed say what would have been sent, and a growing per_success is the share
+/// enforced. `deadline`, `attempt_timeout`: the latencies in attempt_ended and call_ended say how many would have been
+/// cut off; without the cut an attempt that hangs would hang. `enough_time` lets pass what it has not seen. A
+/// circuit_breaker has a dry run of its own, which goes on as if its refusals stood.
 ///
 /// `listener(rejection const&)` hears of every refusal that did not stand, on the thread that asked and without locks.
 /// What it throws is dropped.

@@ -39,22 +39,23 @@ struct pipeline_parts {
 ///       {"attempt_timeout": "300ms"}],
 ///    "retry_budget": {"per_success": 0.1}}
 ///
-/// or the list alone. Stages are named by their types, outermost first, and have the fields of their options (fields.hpp)
-/// in the units of reader.hpp. Gates of one type need a `name` each. `enforce` puts a dry_run around a gate.
+/// or the list alone. Stages are named by their types, outermost first, and have the fields of their options
+/// (fields.hpp) in the units of reader.hpp. Gates of one type need a `name` each. `enforce` puts a dry_run around a
+/// gate.
 ///
 ///   weir::config::pipeline guarded(json::parse(text), {.own = {{"by_load", balancer}}});
 ///   auto r = guarded->call(op);
 ///   if (auto const wrong = guarded.apply(json::parse(newer)); !wrong.empty()) log(to_text(wrong));
 ///
-/// A document is applied whole or not at all: all of it is read, every option checked and the order of the stages, before
-/// anything is changed. Then a gate of the same type and name as before is reconfigured and keeps its state, wherever it
-/// stands now; what is new is made; what is gone goes when the last call through it has ended. Rules have little to
-/// keep: one whose section is different is made anew, so a hedge with a quantile learns again. A call in flight goes on
-/// by the order and the rules it began with. It is a policy for config::binding, too.
+/// A document is applied whole or not at all: all of it is read, every option checked and the order of the stages,
+/// before anything is changed. Then a gate of the same type and name as before is reconfigured and keeps its state,
+/// wherever it stands now; what is new is made; what is gone goes when the last call through it has ended. Rules have
+/// little to keep: one whose section is different is made anew, so a hedge with a quantile learns again. A call in
+/// flight goes on by the order and the rules it began with. It is a policy for config::binding, too.
 ///
 /// Throws:  construction and `reconfigure`, std::invalid_argument with the findings; std::bad_alloc.
 /// Threads: `apply` and calls, any at once.   Lifetimes: as any_pipeline.
-/// Seen in: tests/config/pipeline.cpp
+/// Seen in: examples/30_any_pipeline.cpp
 class pipeline {
 public:
     using options = json::value;

@@ -36,8 +36,8 @@ concept gate = requires(G& g, time_point now) { requires detail::is_admission<de
 ///   admission<token> admit(std::string_view key, time_point now);          // keyed_limiter, keyed_breakers of strings
 ///   admission<token> admit(request_priority p, time_point now);            // load_shedder
 ///
-/// A call says its key and its priority in its `call_options`. One that does not has the default priority, and the empty
-/// key, which it shares with all that have none.
+/// A call says its key and its priority in its `call_options`. One that does not has the default priority, and the
+/// empty key, which it shares with all that have none.
 template <class G>
 concept facts_gate =
     requires(G& g, call_facts const& of, time_point now) { requires detail::is_admission<decltype(g.admit(of, now))>; };
