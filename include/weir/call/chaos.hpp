@@ -193,14 +193,16 @@ auto chaos::around(Op op, Instead instead, Before before, Clock clock)
     using answer = typename detail::chaos_result<returned>::type;
     return [this, op = std::move(op), instead = std::move(instead), before = std::move(before),
             clock = std::move(clock)](attempt const& a) mutable -> answer {
-        auto const v = draw();
-        if (v.latency > duration::zero()) clock.sleep_until(later(clock.now(), v.latency));
-        if (v.behaviour) before();
-        if (v.fault) return error(v.fault);
-        if constexpr (!std::same_as<Instead, detail::no_chaos>) {
-            if (v.outcome) return instead();
-        } else {
-            (void)instead;
+        if (enabled()) [[unlikely]] {
+            auto const v = draw();
+            if (v.latency > duration::zero()) clock.sleep_until(later(clock.now(), v.latency));
+            if (v.behaviour) before();
+            if (v.fault) return error(v.fault);
+            if constexpr (!std::same_as<Instead, detail::no_chaos>) {
+                if (v.outcome) return instead();
+            } else {
+                (void)instead;
+            }
         }
         if constexpr (std::is_void_v<returned>) {
             op(a);
