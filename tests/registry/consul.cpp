@@ -393,6 +393,33 @@ TEST_CASE("consul: bad entries are skipped and counted, an answer over the size 
     CHECK(s.watch->status().last_error == weir::errc::body_too_large);
 }
 
+TEST_CASE(
+    "consul: of several agents the next is asked when one fails, and the status says which; no status has the token")
+{
+    scene s;
+    scripted_server other(s.io.get_executor());
+    auto const name = [](scripted_server const& x) { return "127.0.0.1:" + std::to_string(x.port()); };
+    s.server.next(script().expect(list).answer(200, health("ab"), index(7)));
+    s.server.next(script().expect(from(7)).answer(500, "canary: No cluster leader"));
+    other.next(script().expect(list).answer(200, health("abc"), index(5)));
+    other.next(script().expect(from(5)).hang());
+    s.follow([&](consul_options& o) { o.url = "consul://" + name(s.server) + "," + name(other) + "?token=s3cret"; });
+    CHECK(s.shows("ab"));
+    CHECK(s.shows("abc"));
+    CHECK(s.until([&] { return other.connections() == 2; }));
+    auto const status = s.watch->status();
+    CHECK(status.server == name(other));
+    CHECK(status.rotations == 1);
+    CHECK(status.failures == 1);
+    CHECK(status.age(weir::now(s.io.get_executor())) < 5s);
+    CHECK(status.note.find("No cluster leader") != std::string::npos);
+    CHECK(status.note.find("s3cret") == std::string::npos);
+    CHECK(other.received(0).find("X-Consul-Token: s3cret") != std::string::npos);
+    s.check_scripts();
+    s.watch.reset();
+    other.stop();
+}
+
 TEST_CASE("consul: watches of one query share one conversation, which ends with the last of them")
 {
     scene s;

@@ -8,7 +8,9 @@
 
 #include <boost/asio/compose.hpp>
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,7 @@ struct fake {
         bool silent = false;
         bool amnesic = false;  // forgets whoever registers
         health told = health::critical;
+        std::map<std::string, std::string> meta;
         std::vector<weir::time_point> puts, beats, removes;
         int asking = 0, most_asking = 0;
     };
@@ -55,10 +58,15 @@ struct fake {
             token, s->clock);
     }
     template <class Token>
-    auto async_put(registration const&, Token&& token)
+    auto async_put(registration const& r, Token&& token)
     {
         s->puts.push_back(s->clock.now());
-        return answer([](state& st) { return st.known = !st.amnesic, reply{}; }, std::forward<Token>(token));
+        return answer(
+            [meta = r.meta](state& st) {
+                st.meta = meta;
+                return st.known = !st.amnesic, reply{};
+            },
+            std::forward<Token>(token));
     }
     template <class Token>
     auto async_beat(registration const&, health h, Token&& token)
@@ -98,7 +106,7 @@ struct scene {
         held.async_wait_event([this](boost::system::error_code ec, lease_event e) {
             ended = ec;
             if (ec) return;
-            events += std::string("GLRX")[static_cast<std::size_t>(e.what)];
+            events += std::string("GLRXU")[static_cast<std::size_t>(e.what)];
             all.push_back(e);
             listen();
         });
@@ -385,4 +393,106 @@ TEST_CASE("keeper: a bad registration is refused before anything is asked")
         std::invalid_argument);
     world.run();
     CHECK(f.s->puts.empty());
+}
+
+TEST_CASE("keeper: an update is told at once, followed by a heartbeat, and again until the registry has it")
+{
+    scene s;
+    s.start();
+    s.world.run_for(1min);
+    auto r = web();
+    r.meta = {{"version", "2"}};
+    auto const beats = s.registry.s->beats.size();
+    s.held.update(r);
+    CHECK(s.held.what().meta.at("version") == "2");
+    s.world.run_for(10ms);
+    CHECK(s.registry.s->meta == r.meta);
+    CHECK(s.registry.s->puts.size() == 2);
+    CHECK(s.registry.s->beats.size() == beats + 1);
+    CHECK(s.events == "GU");
+    s.world.run_for(1min);
+    CHECK(s.registry.s->puts.size() == 2);
+
+    // While the registry is away it is kept in mind, and heartbeats go on.
+    s.registry.s->broken = asio::error::connection_refused;
+    r.meta = {{"version", "3"}};
+    s.held.update(r);
+    s.world.run_for(3s);
+    CHECK(s.registry.s->meta.at("version") == "2");
+    s.registry.s->broken = {};
+    s.world.run_for(12s);
+    CHECK(s.registry.s->meta.at("version") == "3");
+    CHECK(s.events == "GUU");
+    // A registry that forgets gets the newest.
+    s.registry.s->known = false;
+    s.registry.s->meta.clear();
+    s.world.run_for(6s);
+    CHECK(s.registry.s->meta.at("version") == "3");
+    CHECK(s.registry.s->most_asking == 1);
+}
+
+TEST_CASE("keeper: drained, it is critical at once, stays registered for the wait, and then is out")
+{
+    for (bool const kept : {true, false}) {
+        CAPTURE(kept);
+        scene s;
+        s.start();
+        s.world.run_for(1min);
+        auto const start = s.world.now();
+        std::optional<weir::time_point> gone;
+        s.held.async_drain(20s, [&](boost::system::error_code ec) {
+            CHECK_FALSE(ec);
+            gone = s.world.now();
+        });
+        s.world.run_for(10ms);
+        CHECK(s.registry.s->told == health::critical);
+        s.held.set_state(health::passing);  // too late for that
+        if (!kept) s.held = lease();        // and it goes on by itself
+        auto const beats = s.registry.s->beats.size();
+        s.world.run_for(19s);
+        CHECK(s.registry.s->told == health::critical);
+        CHECK(s.registry.s->beats.size() >= beats + 3);
+        CHECK(s.registry.s->known);
+        CHECK_FALSE(gone);
+        s.world.run_for(2s);
+        REQUIRE(gone);
+        CHECK(*gone - start >= 20s);
+        CHECK(*gone - start < 21s);
+        CHECK_FALSE(s.registry.s->known);
+        auto const all = s.registry.s->beats.size();
+        s.world.run_for(1min);
+        CHECK(s.registry.s->beats.size() == all);
+        CHECK(s.world.waiting() == 0);
+    }
+    // Deregistered meanwhile: out at once.
+    scene s;
+    s.start();
+    s.world.run_for(1min);
+    int ended = 0;
+    s.held.async_drain(1h, [&](boost::system::error_code) { ++ended; });
+    s.held.async_deregister([&](boost::system::error_code) { ++ended; });
+    s.world.run_for(1s);
+    CHECK(ended == 2);
+    CHECK_FALSE(s.registry.s->known);
+    CHECK(s.world.waiting() == 0);
+}
+
+TEST_CASE("keeper: the status counts what is heard, what fails and what is lost")
+{
+    scene s;
+    s.start();
+    s.world.run_for(1min);
+    auto const before = s.held.status();
+    CHECK(before.registered);
+    CHECK(before.beats == s.registry.s->beats.size());
+    CHECK(before.failures == 0);
+    CHECK(before.lost == 0);
+    CHECK(s.world.now() - before.last_beat < 6s);
+    s.registry.s->broken = asio::error::connection_refused;
+    s.world.run_for(30s);
+    auto const after = s.held.status();
+    CHECK_FALSE(after.registered);
+    CHECK(after.beats == before.beats);
+    CHECK(after.failures >= 3);
+    CHECK(after.lost == 1);
 }

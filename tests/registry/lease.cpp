@@ -27,6 +27,8 @@ struct state final : weir::registry::detail::lease_state {
     void stop() override { told += "stop "; }
     void remove() override { told += "remove "; }
     void set_state(health h) override { told += std::string(to_string(h)) + " "; }
+    void update(weir::registry::registration r) override { told += "update-" + r.id + " "; }
+    void drain(weir::duration) override { told += "drain "; }
 };
 
 struct scene {
@@ -129,4 +131,27 @@ TEST_CASE("lease: deregistering completes with the registry's answer; later wait
     CHECK(ec == weir::errc::registry_unavailable);
     s.wait();
     CHECK(s.events.back() == make_error_code(weir::errc::stopped).message());
+}
+
+TEST_CASE("lease: an update keeps id and service, and is checked; draining is passed on and completes with the end")
+{
+    scene s;
+    s.held.update({.service = "web", .address = "b", .port = 2});
+    CHECK(s.s->told == "update-x ");
+    CHECK_THROWS_WITH_AS(s.held.update({.service = "web", .address = "b", .port = 2, .id = "y"}),
+                         doctest::Contains("registration.id must stay in an update: x"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(s.held.update({.service = "other", .address = "b", .port = 2}),
+                         doctest::Contains("registration.service must stay in an update: web"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(s.held.update({.service = "web", .address = "b"}), doctest::Contains("registration.port"),
+                         std::invalid_argument);
+    CHECK(s.s->told == "update-x ");
+
+    bool gone = false;
+    s.held.async_drain(std::chrono::seconds(5), [&](boost::system::error_code ec) { gone = !ec; });
+    s.world.poll();
+    CHECK(s.s->told == "update-x drain ");
+    CHECK_FALSE(gone);
+    s.s->finish({});
+    s.world.poll();
+    CHECK(gone);
 }

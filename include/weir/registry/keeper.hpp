@@ -62,13 +62,15 @@ class keeper final : public lease_state, public std::enable_shared_from_this<kee
 public:
     keeper(asio::any_io_executor executor, std::unique_ptr<lease_source> source, registration r, lease_options o,
            random_engine random)
-        : lease_state(executor, checked(std::move(r))),
+        : lease_state(executor, r = checked(std::move(r))),
           strand_(asio::make_strand(executor)),
           source_(std::move(source)),
           options_(o),
           random_(random),
           pause_(strand_),
-          question_(strand_)
+          leave_(strand_),
+          question_(strand_),
+          now_(std::move(r))
     {
     }
 
@@ -82,7 +84,7 @@ public:
 
     void stop() override
     {
-        tell_loop([](keeper& k) { k.stopped_ = true; });
+        tell_loop([](keeper& k) { k.stopped_ = k.stopped_ || !k.draining_; });
     }
 
     void remove() override
@@ -93,9 +95,32 @@ public:
     void set_state(health h) override
     {
         asio::post(strand_, [self = shared_from_this(), h] {
-            self->state_ = h;
+            if (!self->draining_) self->state_ = h;
             self->beat_now_ = true;
             self->pause_.cancel();
+        });
+    }
+
+    void update(registration r) override
+    {
+        describe(r);
+        asio::post(strand_, [self = shared_from_this(), r = std::move(r)]() mutable {
+            self->now_ = std::move(r);
+            self->put_now_ = self->beat_now_ = true;
+            self->pause_.cancel();
+        });
+    }
+
+    void drain(duration d) override
+    {
+        asio::post(strand_, [self = shared_from_this(), d] {
+            if (std::exchange(self->draining_, true)) return;
+            self->state_ = health::critical;
+            self->beat_now_ = true;
+            self->pause_.cancel();
+            self->leave_.async_wait_for(d, [self](boost::system::error_code ec) {
+                if (!ec) self->remove();
+            });
         });
     }
 
@@ -107,7 +132,9 @@ private:
     {
         asio::post(strand_, [self = shared_from_this(), change] {
             change(*self);
+            if (!self->stopped_) return;
             self->pause_.cancel();
+            self->leave_.cancel();
             if (!self->leaving_) self->question_.cancel();
         });
     }
@@ -132,7 +159,8 @@ private:
     {
         // Forgotten once, come back at once; a registry that forgets at every heartbeat is met with backoff.
         beat_now_ = false;
-        if (failures_ > 1) co_await sleep(refused_ ? options_.backoff.max() : what.ttl / 3);
+        put_now_ = false;
+        if (failures_ > 1) co_await sleep(refused_ ? options_.backoff.max() : now_.ttl / 3);
         if (stopped_) co_return false;
         auto const a = co_await ask(step::put, options_.timeout);
         if (stopped_) co_return false;
@@ -152,7 +180,16 @@ private:
     {
         while (!stopped_) {
             beat_now_ = false;
-            auto const third = what.ttl / 3;
+            auto const third = now_.ttl / 3;
+            if (put_now_) {
+                put_now_ = false;
+                auto const told = co_await ask(step::put, std::min(options_.timeout, third));
+                if (stopped_) co_return;
+                if (!told.ec) tell({lease_event::kind::updated});
+                note_refusal(told);
+                // Later, then: the heartbeats have to go on.
+                if (told.ec) put_later_ = true;
+            }
             auto const a = co_await ask(step::beat, std::min(options_.timeout, third));
             if (stopped_) co_return;
             auto const now = pause_.now();
@@ -160,11 +197,13 @@ private:
                 heard_ = now;
                 failures_ = 0;
                 refused_ = false;
+                update_status([&](lease_status& st) { st.last_beat = now, ++st.beats; });
                 if (!beat_now_) co_await wait(third * 9 / 10 + jittered(third / 5));
+                put_now_ = put_now_ || std::exchange(put_later_, false);
                 continue;
             }
             note_refusal(a);
-            if (!a.ec || between(heard_, now) >= what.ttl) {
+            if (!a.ec || between(heard_, now) >= now_.ttl) {
                 ++failures_;
                 tell({lease_event::kind::lost, a.ec, a.reply.note});
                 co_return;
@@ -178,13 +217,17 @@ private:
 
     asio::awaitable<answer> ask(step s, duration limit)
     {
-        co_return co_await question_.ask<registry::reply>(limit, [this, s](reply_handler done) {
+        // A copy: an update must not change what is being told.
+        auto const what = now_;
+        auto a = co_await question_.ask<registry::reply>(limit, [this, s, &what](reply_handler done) {
             switch (s) {
                 case step::put: return source_->put(what, std::move(done));
                 case step::beat: return source_->beat(what, state_, std::move(done));
                 case step::remove: return source_->remove(what, std::move(done));
             }
         });
+        if (a.ec && !stopped_) update_status([](lease_status& st) { ++st.failures; });
+        co_return a;
     }
 
     void note_refusal(answer const& a)
@@ -217,7 +260,9 @@ private:
     lease_options options_;
     random_engine random_;
     weir::timer pause_;
+    weir::timer leave_;  // when draining is over
     detail::question question_;
+    registration now_;
     boost::system::error_code removed_;
     time_point heard_{};  // the last time the registry certainly had us
     duration last_pause_{};
@@ -225,6 +270,9 @@ private:
     health state_ = health::passing;
     bool refused_ = false;
     bool beat_now_ = false;
+    bool put_now_ = false;    // what is registered has changed
+    bool put_later_ = false;  // and could not be told
+    bool draining_ = false;
     bool stopped_ = false;
     bool removing_ = false;
     bool leaving_ = false;

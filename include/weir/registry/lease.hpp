@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -27,11 +28,21 @@ struct lease_event {
         lost,        ///< the registry forgot it, or heard no heartbeat for its TTL; it is being registered again
         restored,    ///< the registry has it again
         refused,     ///< the registry said no; it is being tried again
+        updated,     ///< the registry has what `update` said
     };
 
     kind what = kind::registered;
     boost::system::error_code code{};
     std::string note{};  ///< what the registry said, for people
+};
+
+/// How a registration is doing: for metrics, logs and dashboards. Counters run from the start of the lease.
+struct lease_status {
+    bool registered = false;     ///< the registry has it, as far as is known here
+    time_point last_beat{};      ///< when the registry last heard us
+    std::uint64_t beats = 0;     ///< heartbeats that were heard
+    std::uint64_t failures = 0;  ///< questions of any kind that failed
+    std::uint64_t lost = 0;      ///< times the registry had lost it
 };
 
 namespace detail {
@@ -42,20 +53,48 @@ public:
     using event_found = std::tuple<boost::system::error_code, lease_event>;
     using end_found = std::tuple<boost::system::error_code>;
 
-    lease_state(asio::any_io_executor executor, registration r) : what(std::move(r)), bell(std::move(executor)) {}
+    lease_state(asio::any_io_executor executor, registration r) : bell(std::move(executor)), what_(std::move(r)) {}
     lease_state(lease_state const&) = delete;
     virtual ~lease_state() = default;
 
     virtual void stop() = 0;    ///< no more heartbeats
     virtual void remove() = 0;  ///< no more heartbeats, and out of the registry
     virtual void set_state(health h) = 0;
+    virtual void update(registration r) = 0;
+    virtual void drain(duration d) = 0;  ///< critical now, and out of the registry after `d`
+
+    [[nodiscard]] registration what() const
+    {
+        std::lock_guard const lock(mutex_);
+        return what_;
+    }
+
+    void describe(registration r)
+    {
+        std::lock_guard const lock(mutex_);
+        what_ = std::move(r);
+    }
+
+    template <class Change>
+    void update_status(Change change)
+    {
+        std::lock_guard const lock(mutex_);
+        change(status_);
+    }
+
+    [[nodiscard]] lease_status status() const
+    {
+        std::lock_guard const lock(mutex_);
+        return status_;
+    }
 
     void tell(lease_event e)
     {
         {
             std::lock_guard const lock(mutex_);
-            if (e.what == lease_event::kind::registered || e.what == lease_event::kind::restored) registered_ = true;
-            if (e.what == lease_event::kind::lost) registered_ = false;
+            if (e.what == lease_event::kind::registered || e.what == lease_event::kind::restored)
+                status_.registered = true;
+            if (e.what == lease_event::kind::lost) status_.registered = false, ++status_.lost;
             if (events_.size() == 16) events_.pop_front();  // nobody reads them
             events_.push_back(std::move(e));
         }
@@ -67,7 +106,7 @@ public:
         {
             std::lock_guard const lock(mutex_);
             if (!finished_) finished_ = ec;
-            registered_ = false;
+            status_.registered = false;
         }
         bell.ring();
     }
@@ -81,12 +120,6 @@ public:
         }
         bell.ring();
         stop();
-    }
-
-    [[nodiscard]] bool registered() const
-    {
-        std::lock_guard const lock(mutex_);
-        return registered_;
     }
 
     [[nodiscard]] std::optional<event_found> next_event()
@@ -109,14 +142,14 @@ public:
         return std::nullopt;
     }
 
-    registration const what;
     detail::bell bell;
 
 private:
     mutable std::mutex mutex_;
     std::deque<lease_event> events_;
     std::optional<boost::system::error_code> finished_;
-    bool registered_ = false;
+    registration what_;
+    lease_status status_;
     bool released_ = false;
 };
 
@@ -124,8 +157,7 @@ private:
 
 /// A registration that is being kept true: heartbeats are sent, and the registry is told again when it forgot, for as
 /// long as this object lives. Destroying it only stops the heartbeats, and the registry notices when the TTL has
-/// passed. To leave in good order: `set_state(health::critical)` or `async_deregister`, go on serving for as long as
-/// callers need to hear of it, then stop.
+/// passed. To leave in good order: `async_drain`.
 ///
 /// Threads:      any, but one `async_wait_event` at a time.
 /// Cancellation: all types; a cancelled wait takes no event away, a cancelled `async_deregister` goes on by itself.
@@ -153,13 +185,41 @@ public:
 
     [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
     [[nodiscard]] executor_type get_executor() const noexcept { return state_->bell.get_executor(); }
-    [[nodiscard]] registration const& what() const noexcept { return state_->what; }
+    /// What is registered, or is to be.
+    [[nodiscard]] registration what() const { return state_->what(); }
 
     /// Whether the registry has it, as far as is known here.
-    [[nodiscard]] bool registered() const { return state_->registered(); }
+    [[nodiscard]] bool registered() const { return state_->status().registered; }
+
+    [[nodiscard]] lease_status status() const { return state_->status(); }
 
     /// The state that heartbeats report, told at once. Starts as passing.
     void set_state(health h) { state_->set_state(h); }
+
+    /// Says something else of the instance, told at once and until the registry has it: tags, meta, weights, address.
+    /// Throws: std::invalid_argument, naming the field, for a registration that is none, or of another id or service.
+    void update(registration r)
+    {
+        auto const now = what();
+        if (r.id.empty()) r.id = now.id;
+        r = checked(std::move(r));
+        if (r.id != now.id) throw std::invalid_argument("weir: registration.id must stay in an update: " + now.id);
+        if (r.service != now.service)
+            throw std::invalid_argument("weir: registration.service must stay in an update: " + now.service);
+        state_->update(std::move(r));
+    }
+
+    /// Leaves in good order: critical at once, so that callers turn away, and out of the registry after `wait`, which
+    /// should be longer than the slowest caller takes to hear of it. Go on serving until it completes. Completes as
+    /// async_deregister, and goes on by itself when it is cancelled or the lease is gone.
+    /// Signature: void(boost::system::error_code).
+    template <class Token = default_token>
+    auto async_drain(duration wait, Token&& token = Token())
+    {
+        state_->drain(wait);
+        return detail::async_listen<>(
+            state_, [hold = state_](detail::lease_state& s) { return s.end(); }, std::forward<Token>(token));
+    }
 
     /// The next event, oldest first; of more than 16 unread ones the oldest are dropped.
     /// Signature: void(boost::system::error_code, lease_event). errc::stopped: deregistered.

@@ -33,6 +33,14 @@ struct watch_status {
     std::uint64_t skipped = 0;     ///< entries of the last answer that were left out as malformed
     std::error_code last_error{};  ///< of the last failure
     std::string note{};            ///< what the registry said with it, for people
+    std::string server{};          ///< which of several servers was asked last, host:port
+    std::uint64_t rotations = 0;   ///< times another server was asked than before
+
+    /// How old the set is at `now`: since the registry last answered well; `never` before the first answer.
+    [[nodiscard]] duration age(time_point now) const noexcept
+    {
+        return answers == 0 ? never.time_since_epoch() : between(last_answer, now);
+    }
 };
 
 namespace detail {

@@ -108,7 +108,7 @@ private:
                 self.reset_cancellation_state(asio::enable_total_cancellation());
                 return send(self, step::listed, http::get(target(*config, q, from)));
             }
-            if (ec) return self.complete(ec, listing{});
+            if (ec) return fail(self, ec, {});
             if (at == step::authorized) return authorized(self, answer);
 
             if (answer.result() != http::status::ok) {
@@ -153,14 +153,16 @@ private:
         void send(Self& self, step next, http::request r)
         {
             at = next;
+            all.server = wire.server();
             auto to = wire;  // a copy: this object moves
             to.async_send(std::move(r), std::move(self));
         }
 
         template <class Self>
-        static void fail(Self& self, boost::system::error_code ec, std::string note)
+        void fail(Self& self, boost::system::error_code ec, std::string note)
         {
             listing l;
+            l.server = std::move(all.server);
             l.note = std::move(note);
             self.complete(ec, std::move(l));
         }

@@ -122,6 +122,8 @@ private:
         out.resyncs += s.resyncs;
         out.held += s.held;
         out.skipped += s.skipped;
+        out.rotations += s.rotations;
+        if (s.connected && out.server.empty()) out.server = s.server;
         if (s.last_error) out.last_error = s.last_error, out.note = s.note;
     }
     return out;

@@ -102,6 +102,7 @@ private:
                 a = co_await ask(std::min(options_.await_timeout, between(pause_.now(), confirmation_due())), false,
                                  revision);
             if (stopped_) co_return;
+            note_server(a.reply.server);
             if (a.late && !listing_all && confirmation_due() <= pause_.now()) continue;
             if (a.ec) {
                 fail(a);
@@ -121,6 +122,16 @@ private:
                 source_->list(query_, std::move(done));
             else
                 source_->await_change(query_, revision, std::move(done));
+        });
+    }
+
+    void note_server(std::string const& server)
+    {
+        if (server.empty()) return;
+        news_->update_status([&](watch_status& s) {
+            if (s.server == server) return;
+            s.rotations += s.server.empty() ? 0 : 1;
+            s.server = server;
         });
     }
 
