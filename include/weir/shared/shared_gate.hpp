@@ -128,11 +128,14 @@ public:
         });
         auto const v = key->enqueue(*self, n, max_wait, key->now());
         auto* const op = self.release();
-        if (v) op->post({v->admitted ? std::error_code() : make_error_code(v->why)});
+        if (v) op->ended(v->admitted ? std::error_code() : make_error_code(v->why));
     }
 
 private:
-    void ended(std::error_code ec) noexcept override { this->post({boost::system::error_code(ec)}); }
+    void ended(std::error_code ec) noexcept override
+    {
+        this->post({ec ? boost::system::error_code(ec) : boost::system::error_code()});
+    }
     void abandoned() noexcept override { this->destroy(); }
 };
 

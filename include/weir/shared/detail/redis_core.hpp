@@ -1,0 +1,367 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+#include <weir/async/detail/completion.hpp>
+#include <weir/async/timer_queue.hpp>
+#include <weir/core/errc.hpp>
+#include <weir/core/random.hpp>
+#include <weir/shared/detail/redis_reader.hpp>
+#include <weir/shared/limit_store.hpp>
+#include <weir/shared/redis_options.hpp>
+#include <weir/shared/redis_reply.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace weir::detail {
+
+/// Somebody who waits for a reply, of whatever type.
+class redis_waiter {
+public:
+    virtual ~redis_waiter() = default;
+    virtual void end(boost::system::error_code ec, redis_reply reply) = 0;
+};
+
+template <class Handler>
+class redis_waiter_of final : public redis_waiter {
+public:
+    redis_waiter_of(Handler&& handler, asio::any_io_executor const& strand)
+        : handler_(std::move(handler)), work_(handler_, strand)
+    {
+    }
+
+    void end(boost::system::error_code ec, redis_reply reply) override
+    {
+        using values = std::tuple<boost::system::error_code, redis_reply>;
+        completion<Handler, asio::any_io_executor, values>(std::move(handler_), std::move(work_),
+                                                           values(ec, std::move(reply)))
+            .deliver();
+    }
+
+private:
+    Handler handler_;
+    completion_work<Handler, asio::any_io_executor> work_;
+};
+
+/// What a redis_link and all that is pending for it share. All of it runs on one strand.
+///
+/// Commands go out in the order they come; what comes while a write is under way leaves together in the next one, so
+/// under load a write carries many, and nobody waits for a window to fill. Replies come in the same order: a reply that
+/// is overdue holds up all behind it, hence it ends the connection. Whatever ends a connection ends all its commands;
+/// which of them were executed is not known.
+template <class Transport>
+class redis_core final : public std::enable_shared_from_this<redis_core<Transport>>, timer_queue::node {
+public:
+    redis_core(asio::any_io_executor strand, redis_server server, redis_options const& o, Transport transport)
+        : strand_(std::move(strand)),
+          queue_(timer_queue::of(strand_)),
+          server_(std::move(server)),
+          options_(o),
+          transport_(std::move(transport))
+    {
+        if (!o.password.empty()) {
+            std::vector<std::string_view> words{"AUTH"};
+            if (!o.user.empty()) words.push_back(o.user);
+            words.push_back(o.password.reveal());
+            greeting_ += redis_command(words);
+            ++greetings_;
+        }
+        if (o.database != 0) {
+            greeting_ += redis_command({"SELECT", std::to_string(o.database)});
+            ++greetings_;
+        }
+    }
+
+    [[nodiscard]] asio::any_io_executor const& strand() const noexcept { return strand_; }
+    [[nodiscard]] bool connected() const noexcept { return connected_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t connections() const noexcept { return connections_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t writes() const noexcept { return writes_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t next_id() noexcept { return ids_.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+    void submit(std::string wire, std::uint64_t id, std::unique_ptr<redis_waiter> waiter)
+    {
+        if (at_ == at::stopped) return waiter->end(std::error_code(make_error_code(errc::stopped)), {});
+        if (at_ == at::resting) return waiter->end(std::error_code(store_errc::unavailable), {});
+        if (pending_.size() >= options_.max_pending)
+            return waiter->end(std::error_code(make_error_code(errc::too_many_calls)), {});
+        out_ += wire;
+        pending_.push_back({id, later(queue_.now(), options_.timeout), std::move(waiter)});
+        if (at_ == at::idle) return connect();
+        arm();
+        if (at_ != at::ready || writing_) return;
+        writing_ = true;
+        asio::post(strand_, [self = this->shared_from_this(), link = link_] {
+            if (link == self->link_) self->write();
+        });
+    }
+
+    void cancel(std::uint64_t id)
+    {
+        for (auto& c : pending_)
+            if (c.id == id && c.waiter)
+                return std::exchange(c.waiter, nullptr)->end(asio::error::operation_aborted, {});
+    }
+
+    void stop()
+    {
+        at_ = at::stopped;
+        if (armed_for_ != never && queue_.remove(*this)) {
+            armed_for_ = never;
+            while_armed_.reset();
+        }
+        drop(std::error_code(make_error_code(errc::stopped)));
+    }
+
+private:
+    using tcp = asio::ip::tcp;
+    using error_code = boost::system::error_code;
+    using stream_type = typename Transport::template stream<asio::any_io_executor>;
+
+    enum class at : std::uint8_t { idle, connecting, greeting, ready, resting, stopped };
+
+    struct command {
+        std::uint64_t id = 0;
+        time_point due{};
+        std::unique_ptr<redis_waiter> waiter;  // null: nobody waits any more, its reply is thrown away
+    };
+
+    struct connection {
+        connection(stream_type s, std::size_t max_bytes, asio::any_io_executor const& strand)
+            : stream(std::move(s)), reader(max_bytes), resolver(strand)
+        {
+        }
+        stream_type stream;
+        redis_reader reader;
+        asio::ip::basic_resolver<tcp, asio::any_io_executor> resolver;
+        std::array<char, 16384> in{};
+        std::string sending;  // here, because a write under way outlives the link's interest in it
+    };
+    using link = std::shared_ptr<connection>;
+
+    /// A handler of something pending on a connection: called only while that is still the connection.
+    template <class Then>
+    auto step(Then then)
+    {
+        return [self = this->shared_from_this(), link = link_, then](error_code ec, auto&&... values) {
+            if (link == self->link_) (self.get()->*then)(ec, std::forward<decltype(values)>(values)...);
+        };
+    }
+
+    void connect()
+    {
+        at_ = at::connecting;
+        due_ = later(queue_.now(), options_.connect_timeout);
+        link_ = std::make_shared<connection>(transport_.open(strand_, server_.host), options_.max_reply_bytes, strand_);
+        arm();
+        error_code not_an_address;
+        auto const address = asio::ip::make_address(server_.host, not_an_address);
+        if (!not_an_address)
+            return link_->stream.lowest_layer().async_connect(tcp::endpoint(address, server_.port),
+                                                              step(&redis_core::reached));
+        link_->resolver.async_resolve(server_.host, std::to_string(server_.port), tcp::resolver::numeric_service,
+                                      step(&redis_core::resolved));
+    }
+
+    void resolved(error_code ec, typename tcp::resolver::results_type const& found)
+    {
+        if (ec) return lost(ec);
+        asio::async_connect(
+            link_->stream.lowest_layer(), found,
+            [next = step(&redis_core::reached)](error_code e, tcp::endpoint const&) mutable { next(e); });
+    }
+
+    void reached(error_code ec)
+    {
+        if (ec) return lost(ec);
+        error_code ignored;
+        link_->stream.lowest_layer().set_option(tcp::no_delay(true), ignored);
+        if constexpr (Transport::handshakes)
+            transport_.async_handshake(link_->stream, step(&redis_core::greet));
+        else
+            greet(ec);
+    }
+
+    void greet(error_code ec)
+    {
+        if (ec) return lost(ec);
+        connections_.fetch_add(1, std::memory_order_relaxed);
+        read();
+        if (greetings_ == 0) return become_ready();
+        at_ = at::greeting;
+        greetings_left_ = greetings_ + 1;  // their replies, and that they are out
+        link_->sending = greeting_;
+        asio::async_write(link_->stream, asio::buffer(link_->sending), step(&redis_core::greeted));
+    }
+    void greeted(error_code ec, std::size_t)
+    {
+        if (ec) return lost(ec);
+        if (--greetings_left_ == 0) become_ready();
+    }
+
+    void become_ready()
+    {
+        at_ = at::ready;
+        due_ = never;
+        connected_.store(true, std::memory_order_relaxed);
+        arm();
+        writing_ = true;
+        write();
+    }
+
+    void write()
+    {
+        if (out_.empty()) {
+            writing_ = false;
+            return;
+        }
+        link_->sending.clear();
+        link_->sending.swap(out_);
+        writes_.fetch_add(1, std::memory_order_relaxed);
+        asio::async_write(link_->stream, asio::buffer(link_->sending), step(&redis_core::written));
+    }
+    void written(error_code ec, std::size_t)
+    {
+        if (ec) return lost(ec);
+        write();
+    }
+
+    void read() { link_->stream.async_read_some(asio::buffer(link_->in), step(&redis_core::came)); }
+
+    void came(error_code ec, std::size_t bytes)
+    {
+        if (ec) return lost(ec == asio::error::eof ? error_code(std::error_code(store_errc::unavailable)) : ec);
+        auto const from = link_;  // a handler may end the connection
+        if (!from->reader.feed({from->in.data(), bytes})) return lost(std::error_code(store_errc::bad_answer));
+        for (;;) {
+            std::optional<redis_reply> reply;
+            if (auto const bad = from->reader.next(reply)) return lost(bad);
+            if (!reply) break;
+            if (!take(*std::move(reply)) || link_ != from) return;
+        }
+        arm();
+        read();
+    }
+
+    /// False: that was the end of the connection.
+    bool take(redis_reply reply)
+    {
+        auto const v = reply.value();
+        if (at_ == at::greeting) {
+            if (v.is_error()) return lost(std::error_code(store_errc::refused)), false;
+            if (--greetings_left_ == 0) become_ready();
+            return true;
+        }
+        if (pending_.empty()) return lost(std::error_code(store_errc::bad_answer)), false;
+        // A replica, or a master that has become one: its name may lead elsewhere by now.
+        bool const elsewhere = v.is_error() && v.text().starts_with("READONLY");
+        failures_ = 0;
+        rest_ = {};
+        auto waiter = std::move(pending_.front().waiter);
+        pending_.pop_front();
+        if (waiter) waiter->end({}, std::move(reply));
+        if (elsewhere) return lost(std::error_code(store_errc::unavailable)), false;
+        return true;
+    }
+
+    /// The connection is gone, or was never made: all that waits ends, and there is a pause before the next.
+    void lost(error_code why)
+    {
+        at_ = at::resting;
+        rest_ = options_.reconnect.delay(++failures_, rest_, thread_random());
+        due_ = later(queue_.now(), rest_);
+        drop(why);
+        arm();
+    }
+
+    void drop(error_code why)
+    {
+        if (auto const gone = std::exchange(link_, nullptr)) {
+            error_code ignored;
+            gone->resolver.cancel();
+            gone->stream.lowest_layer().close(ignored);
+        }
+        connected_.store(false, std::memory_order_relaxed);
+        writing_ = false;
+        out_.clear();
+        auto all = std::exchange(pending_, {});
+        for (auto& c : all)
+            if (c.waiter) c.waiter->end(why, {});
+    }
+
+    void arm()
+    {
+        if (at_ == at::stopped) return;
+        auto const next = std::min(due_, pending_.empty() ? never : pending_.front().due);
+        if (next >= armed_for_) return;  // woken too early, it looks again
+        if (armed_for_ != never && !queue_.remove(*this)) return;
+        armed_for_ = next;
+        while_armed_ = this->shared_from_this();
+        queue_.insert(*this, next, strand_);
+    }
+
+    // From whichever thread runs the queue. Until `tick` has run, `armed_for_` keeps everybody else from the node.
+    void expired() noexcept override
+    {
+        auto self = std::move(while_armed_);
+        auto const strand = strand_;
+        asio::post(strand, [self = std::move(self)] { self->tick(); });
+    }
+    void abandoned() noexcept override { auto const last = std::move(while_armed_); }
+
+    void tick()
+    {
+        armed_for_ = never;
+        if (at_ == at::stopped) return;
+        auto const now = queue_.now();
+        if (at_ == at::resting && now >= due_) {
+            due_ = never;
+            connect();
+        } else if (due_ != never && now >= due_) {
+            lost(asio::error::timed_out);
+        } else if (!pending_.empty() && pending_.front().due <= now) {
+            lost(std::error_code(make_error_code(errc::attempt_timed_out)));
+        }
+        arm();
+    }
+
+    asio::any_io_executor const strand_;
+    timer_queue& queue_;
+    redis_server const server_;
+    redis_options const options_;
+    Transport transport_;
+    std::string greeting_;
+    unsigned greetings_ = 0, greetings_left_ = 0;
+
+    at at_ = at::idle;
+    link link_;
+    std::string out_;
+    std::deque<command> pending_;
+    bool writing_ = false;
+    unsigned failures_ = 0;
+    duration rest_{};
+    time_point due_ = never;  // of the connection in the making, or the end of a rest
+    time_point armed_for_ = never;
+    std::shared_ptr<redis_core> while_armed_;
+    std::atomic<bool> connected_{false};
+    std::atomic<std::uint64_t> connections_{0}, writes_{0}, ids_{0};
+};
+
+}  // namespace weir::detail
