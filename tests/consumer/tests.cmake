@@ -25,7 +25,7 @@ weir_consumer(add_subdirectory_core_without_boost -DWEIR_FROM=add_subdirectory $
 # What a user is told who asks for more than there is.
 weir_consumer(find_package_unknown_component -DWEIR_FROM=find_package -DWEIR_COMPONENTS=grpc)
 set_tests_properties(consumer/find_package_unknown_component PROPERTIES
-    PASS_REGULAR_EXPRESSION "weir has no component 'grpc'; it has core, asio and weir")
+    PASS_REGULAR_EXPRESSION "weir has no component 'grpc'; it has core, asio, weir and redis")
 weir_consumer(find_package_asio_without_boost -DWEIR_FROM=find_package -DWEIR_COMPONENTS=asio
     -DCMAKE_DISABLE_FIND_PACKAGE_Boost=ON)
 set_tests_properties(consumer/find_package_asio_without_boost PROPERTIES PASS_REGULAR_EXPRESSION "for module Boost called with REQUIRED")
