@@ -592,6 +592,31 @@ TEST_CASE("async_acquire: a handler is called on its own executor, whichever the
     CHECK(ran == 6);
 }
 
+TEST_CASE("async_acquire: the context of a wait may go before the handler has run in another one")
+{
+    asio::io_context handlers;
+    int done = 0;
+    weir::concurrency_limit limit{{.limit = 1}};
+    {
+        weir::testing::virtual_time w;
+        auto held = limit.admit(w.now());
+        REQUIRE(held);
+        weir::async_acquire(
+            asio::make_strand(w.get_executor()), limit, 1h,
+            asio::bind_executor(handlers.get_executor(),
+                                [&](error_code ec, weir::concurrency_slot slot) { done += !ec && slot; }));
+        w.poll();
+        {
+            auto const released = *std::move(held);
+        }
+        w.run();
+        CHECK(w.context().stopped());  // the wait is over, and keeps its context no longer
+    }
+    CHECK(done == 0);
+    handlers.run();
+    CHECK(done == 1);
+}
+
 TEST_CASE("async_acquire: a deferred operation asks when it is launched")
 {
     queue_of_waiters w;

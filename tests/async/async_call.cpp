@@ -293,6 +293,30 @@ TEST_CASE("async_call: completes on the handler's executor; attempts run on the 
     CHECK(done);
 }
 
+TEST_CASE("async_call: the call's context may go before its handler has run in another one")
+{
+    world handlers;
+    int done = 0;
+    scripted op;
+    op.succeed(7, 1ms);
+    auto p = weir::pipeline(weir::retry());
+    auto const count = [&](error_code ec, int v) { done += !ec && v == 7; };
+    for (int turn = 0; turn < 2; ++turn) {
+        world w;
+        if (turn == 0)
+            p.async_call(w.get_executor(), op.async(w.get_executor()),
+                         asio::bind_executor(handlers.get_executor(), count));
+        else
+            p.async_call(asio::make_strand(w.get_executor()), op.async(w.get_executor()),
+                         asio::bind_executor(asio::any_io_executor(handlers.get_executor()), count));
+        w.run();
+        CHECK(w.context().stopped());  // the operation is over, and keeps its context no longer
+    }
+    CHECK(done == 0);
+    handlers.run();
+    CHECK(done == 2);
+}
+
 namespace {
 
 /// Counts what is taken from it.

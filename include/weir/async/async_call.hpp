@@ -77,10 +77,10 @@ struct pipeline_hold<Pipeline> {
 };
 
 template <class Pipeline, class Op, class Handler, class Executor>
-class async_call_op final : public timer_queue::node,
-                            public std::enable_shared_from_this<async_call_op<Pipeline, Op, Handler, Executor>> {
+class async_call_op final : public timer_queue::node {
     static constexpr std::size_t in_flight = most_in_flight<Pipeline, Op>;
     using machine_type = machine<Pipeline, in_flight>;
+    using step_type = typename machine_type::step;
     using verb = typename machine_type::verb;
     using verdict = typename machine_type::verdict;
     using result = attempt_result<Op>;
@@ -106,11 +106,14 @@ public:
     static void start(pointer self)
     {
         if (auto slot = asio::get_associated_cancellation_slot(self->handler_); slot.is_connected())
-            slot.assign([weak = self->weak_from_this()](asio::cancellation_type type) {
+            slot.assign([weak = std::weak_ptr(self)](asio::cancellation_type type) {
                 if (auto alive = weak.lock()) cancel(std::move(alive), type);
             });
         auto& op = *self;
-        run(std::move(self), context::initiating, [&op](time_point now) { op.machine_.start(now, said_of(op.op_)); });
+        run(std::move(self), context::initiating, [&op](time_point now) {
+            op.machine_.start(now, said_of(op.op_));
+            return false;
+        });
     }
 
 private:
@@ -136,49 +139,54 @@ private:
         {
             auto& op = *self;
             auto const index = slot;
-            run(std::move(self), context::handler, [&](time_point now) {
-                auto const o = result::classify(*op.pipeline_, args...);
-                if (op.machine_.finished(index, o, now, thread_random())) op.kept_.emplace(std::forward<Args>(args)...);
-            });
+            auto const event = [&](time_point now) {
+                return op.machine_.finished(index, result::classify(*op.pipeline_, args...), now, thread_random());
+            };
+            run(std::move(self), context::handler, event, std::forward<Args>(args)...);
         }
     };
 
-    /// Lets `event` happen, then does what the machine says. One event at a time: an operation that completes inside
-    /// its own initiation, against Asio's rules, finds the loop running and leaves the rest to it.
-    template <class Event>
-    static void run(pointer self, context from, Event event)
+    /// Lets `event` happen, then does what the machine says. True from `event`: keep `latest`, what an attempt has ended
+    /// with, and mostly that is the end of the call, too, so that it is kept nowhere. One event at a time: an operation
+    /// that completes inside its own initiation, against Asio's rules, finds the loop running and leaves the rest to it.
+    template <class Event, class... Latest>
+    static void run(pointer self, context from, Event event, Latest&&... latest)
     {
         auto& op = *self;
         if (op.ended_) return;
         auto const nested = std::exchange(op.running_, true);
+        bool is_the_end = false;
         try {
             auto const now = op.queue_.now();  // one reading for all of it
-            event(now);
+            auto& random = thread_random();
+            bool const keep = event(now);
+            auto step = nested ? step_type{verb::wait} : op.machine_.next(now, random);
+            if constexpr (sizeof...(latest) != 0) {
+                is_the_end = keep && step.what == verb::done;
+                if (keep && !is_the_end) op.kept_.emplace(std::forward<Latest>(latest)...);
+            }
             if (nested) return;
-            while (op.obey(self, now)) {}
+            for (; step.what == verb::send || step.what == verb::cancel; step = op.machine_.next(now, random)) {
+                if (step.what == verb::send)
+                    op.send(self, step.slot);
+                else
+                    op.stop_[step.slot].emit(op.stop_type_);
+            }
+            op.stop_type_ = asio::cancellation_type::terminal;
+            op.running_ = false;
+            if (step.what == verb::wait) return wait(std::move(self), step.until);
         } catch (...) {
             // A gate or a classifier threw. Tokens are settled; the caller learns what happened.
+            if (!self) self = op.waiting_;
             op.machine_.abandon();
             op.failed_ = std::current_exception();
-            op.done_ = true;
+            is_the_end = false;
             for (auto& stop : op.stop_) stop.emit(asio::cancellation_type::terminal);
+            if (nested) return;
         }
-        op.stop_type_ = asio::cancellation_type::terminal;
-        op.running_ = false;
-        if (op.done_) end(std::move(self), from);
-    }
-
-    /// One step. False: nothing more to do now.
-    bool obey(pointer const& self, time_point now)
-    {
-        auto const step = machine_.next(now, thread_random());
-        switch (step.what) {
-            case verb::send: send(self, step.slot); return true;
-            case verb::cancel: stop_[step.slot].emit(stop_type_); return true;
-            case verb::wait: wait(self, step.until); return false;
-            case verb::done: done_ = true; return false;
-        }
-        return false;
+        if constexpr (sizeof...(latest) != 0)
+            if (is_the_end) return end(std::move(self), from, std::forward<Latest>(latest)...);
+        end(std::move(self), from, op.take_result());
     }
 
     void send(pointer const& self, std::size_t slot)
@@ -202,22 +210,24 @@ private:
             run(std::move(self), context::initiating, [&op, type](time_point) {
                 op.stop_type_ = type;
                 op.machine_.cancel();
+                return false;
             });
         });
     }
 
     // The node of this call in the timer queue. While it waits, and until its hook's handler has run, `waiting_` keeps
     // the call alive; `armed_` is the strand's own view and stays true until then.
-    void wait(pointer const& self, time_point until)
+    static void wait(pointer self, time_point until)
     {
-        if (armed_) {
-            if (until == this->expiry() || !queue_.remove(*this)) return;  // it stands already, or is coming
-            disarmed();
+        auto& op = *self;
+        if (op.armed_) {
+            if (until == op.expiry() || !op.queue_.remove(op)) return;  // it stands already, or is coming
+            op.disarmed();
         }
         if (until == never) return;
-        armed_ = true;
-        waiting_ = self;
-        queue_.insert(*this, until, executor_);
+        op.armed_ = true;
+        op.waiting_ = std::move(self);
+        op.queue_.insert(op, until, op.executor_);
     }
 
     void disarmed() noexcept
@@ -247,7 +257,7 @@ private:
         {
             auto& op = *self;
             op.armed_ = false;
-            run(std::move(self), context::handler, [](time_point) {});
+            run(std::move(self), context::handler, [](time_point) { return false; });
         }
     };
 
@@ -268,12 +278,14 @@ private:
 
     using completion = detail::completion<Handler, Executor, values>;
 
-    static void end(pointer self, context from)
+    /// `ending`: the values of the call, or what they are made of.
+    template <class... Ending>
+    static void end(pointer self, context from, Ending&&... ending)
     {
         auto& op = *self;
         op.ended_ = true;
         if (op.armed_ && op.queue_.remove(op)) op.disarmed();
-        completion complete(std::move(op.handler_), std::move(op.work_), op.take_result());
+        completion complete(std::move(op.handler_), std::move(op.work_), std::forward<Ending>(ending)...);
         self.reset();  // memory goes back before the upcall
         if (from == context::handler)
             std::move(complete).deliver();
@@ -296,7 +308,6 @@ private:
     pointer waiting_;
     bool armed_ = false;
     bool running_ = false;
-    bool done_ = false;
     bool ended_ = false;
 };
 

@@ -44,7 +44,7 @@ public:
     /// The set as it is now. Hold it to see one consistent version.
     [[nodiscard]] std::shared_ptr<endpoint_snapshot const> snapshot() const noexcept
     {
-        auto& mine = cache_[id_ % cache_.size()];
+        auto& mine = cache_[id_ % readings];
         if (mine.set != id_ || mine.version != version_.load(std::memory_order_acquire)) read_into(mine);
         return mine.snapshot;
     }
@@ -63,7 +63,8 @@ private:
     static void check(std::vector<endpoint> const& endpoints);
     void read_into(reading& mine) const noexcept;
 
-    static inline thread_local std::array<reading, 8> cache_{};
+    static constexpr std::size_t readings = 8;
+    static inline thread_local std::array<reading, readings> cache_{};
     static inline atomic<std::uint64_t> ids_{0};
 
     std::uint64_t const id_;  // not the address: another set may come to lie there

@@ -53,10 +53,10 @@ public:
         auto snapshot = set_->snapshot();
         auto const n = snapshot->pickable().size();
         if (n == 0) return rejection{errc::no_endpoint, now, name_};
-        auto const choose = [&](std::size_t position) {
-            return admission<lease>(std::in_place, std::move(snapshot), position, &rule_);
+        auto const choose = [&](member const& m) {
+            return admission<lease>(std::in_place, std::move(snapshot), m, &rule_);
         };
-        if (n == 1) return choose(0);
+        if (n == 1) return choose(snapshot->pickable_member(0));
         // One number is drawn: its halves, as fractions of 2^32, choose the two. The bias is below n / 2^32.
         auto const drawn = random();
         auto const a = static_cast<std::size_t>((drawn >> 32) * n >> 32);
@@ -67,7 +67,7 @@ public:
         bool const take_second = avoid != nullptr && first.endpoint.id == avoid->id    ? true
                                  : avoid != nullptr && second.endpoint.id == avoid->id ? false
                                                                                        : better(second, first, now);
-        return choose(take_second ? b : a);
+        return choose(take_second ? second : first);
     }
 
     /// Takes effect with the next call. What was measured stays.

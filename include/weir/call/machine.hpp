@@ -126,27 +126,25 @@ private:
         return s.state == phase::sent || (s.state == phase::stopping && s.why == reason::superseded);
     }
 
-    /// The gates left of retry, and those right of it.
-    bool admit_call(time_point now, time_point& start_at)
+    /// The first slot of which `is` says so, or null. Not std::find_if, whose unrolled search is dear where there is
+    /// one slot.
+    template <class Predicate>
+    [[nodiscard]] slot* find_slot(Predicate is) noexcept
     {
-        return per_call_.admit(pipeline_, {said_, call_deadline_}, now, nullptr, detail::avoid_last{}, start_at,
-                               refusal_);
+        for (auto& s : slots_)
+            if (is(s)) return &s;
+        return nullptr;
     }
-    void settle_call(outcome const* o, time_point now) noexcept { per_call_.settle(o, now); }
-    template <class Avoid>
-    bool admit_attempt(slot& s, time_point now, random_engine& random, Avoid const& avoid, time_point& start_at,
-                       rejection& refusal)
+    [[nodiscard]] slot* find_slot(phase p) noexcept
     {
-        return s.held.admit(pipeline_, {said_, call_deadline_}, now, &random, avoid, start_at, refusal);
+        return find_slot([p](slot const& s) { return s.state == p; });
     }
-    static void settle_attempt(slot& s, outcome const* o, time_point now) noexcept { s.held.settle(o, now); }
-
-    [[nodiscard]] bool in_flight() const noexcept
+    [[nodiscard]] bool in_flight() noexcept
     {
-        return InFlight > 1 &&
-               std::any_of(slots_.begin(), slots_.end(), [](auto& s) { return s.state != phase::idle; });
+        return InFlight > 1 && find_slot([](slot const& s) { return s.state != phase::idle; }) != nullptr;
     }
 
+    [[nodiscard]] detail::asking_call who_asks() const noexcept { return {said_, call_deadline_}; }
     [[nodiscard]] time_point attempt_limit(time_point now) noexcept;
     [[nodiscard]] bool time_for_an_attempt(time_point start, time_point now, rejection& refusal) noexcept;
     void begin(slot& s, time_point now, random_engine& random);
@@ -226,8 +224,8 @@ void machine<Pipeline, InFlight>::start(time_point now, call_options const* said
             call_deadline_ = std::min(call_deadline_, later(now, pipeline_.template stage<i>().span()));
     });
     auto start_at = now;
-    if (!admit_call(now, start_at)) {
-        settle_call(nullptr, now);
+    if (!per_call_.admit(pipeline_, who_asks(), now, nullptr, detail::avoid_last{}, start_at, refusal_)) {
+        per_call_.settle(nullptr, now);
         verdict_ = verdict::refused;
         observers([&](auto& o) { o.refused(refusal_); });
     } else {
@@ -251,9 +249,8 @@ auto machine<Pipeline, InFlight>::next(time_point now, random_engine& random) ->
 
     for (;;) {
         if (launch_at_ <= now) {
-            auto const free =
-                std::find_if(slots_.begin(), slots_.end(), [](auto& s) { return s.state == phase::idle; });
-            if (free == slots_.end()) break;
+            auto* const free = find_slot(phase::idle);
+            if (free == nullptr) break;
             launch_at_ = never;
             begin(*free, now, random);  // may set launch_at_ again
             continue;
@@ -264,11 +261,10 @@ auto machine<Pipeline, InFlight>::next(time_point now, random_engine& random) ->
                 continue;
             }
         }
-        auto const ripe = std::find_if(slots_.begin(), slots_.end(),
-                                       [now](auto& s) { return s.state == phase::held && s.hold_until <= now; });
-        if (ripe == slots_.end()) break;
+        auto* const ripe = find_slot([now](slot const& s) { return s.state == phase::held && s.hold_until <= now; });
+        if (ripe == nullptr) break;
         send(*ripe, now);
-        return {verb::send, static_cast<std::size_t>(ripe - slots_.begin())};
+        return {verb::send, static_cast<std::size_t>(ripe - slots_.data())};
     }
 
     auto until = std::min(launch_at_, hedge_at_);
@@ -295,7 +291,7 @@ bool machine<Pipeline, InFlight>::finished(std::size_t index, outcome o, time_po
     // operation called it, and an attempt that we or the caller gave up says nothing of the peer.
     if (!o.ok() && (why == reason::timeout || why == reason::deadline)) o = outcome::failure(o.latency);
     if (!o.ok() && (why == reason::superseded || cancelled_)) o = outcome::ignored(o.latency);
-    settle_attempt(s, &o, now);
+    s.held.settle(&o, now);
     s.state = phase::idle;
     observers([&](auto& obs) { obs.attempt_ended(s.what, o); });
     learn(extra, why, o, now);
@@ -348,13 +344,13 @@ void machine<Pipeline, InFlight>::abandon() noexcept
     for (auto& s : slots_) {
         auto const was_sent = s.state == phase::sent || s.state == phase::stopping;
         if (was_sent)
-            settle_attempt(s, &unknown, started_);
+            s.held.settle(&unknown, started_);
         else
             give_back(s, started_);
         s.state = phase::idle;
     }
     drop_retry();
-    settle_call(sent_ > 0 ? &unknown : nullptr, started_);
+    per_call_.settle(sent_ > 0 ? &unknown : nullptr, started_);
     running_ = false;
 }
 
@@ -396,13 +392,13 @@ void machine<Pipeline, InFlight>::begin(slot& s, time_point now, random_engine& 
     auto start_at = now;
     [[maybe_unused]] auto const before = s.held.take_lease();  // keeps avoid_ valid while we pick
     if (time_for_an_attempt(now, now, refusal_) &&
-        admit_attempt(s, now, random, detail::avoid_last{avoid_}, start_at, refusal_) &&
+        s.held.admit(pipeline_, who_asks(), now, &random, detail::avoid_last{avoid_}, start_at, refusal_) &&
         time_for_an_attempt(start_at, now, refusal_)) {
         s.state = phase::held;
         s.hold_until = start_at;
         return;
     }
-    settle_attempt(s, nullptr, now);
+    s.held.settle(nullptr, now);
     avoid_ = nullptr;
     on_refused(now, random);
 }
@@ -434,7 +430,7 @@ void machine<Pipeline, InFlight>::finish(time_point now) noexcept
     auto const elapsed = between(started_, now);
     auto total = cancelled_ && verdict_ == verdict::cancelled ? outcome::ignored() : last_;
     total.latency = elapsed;
-    settle_call(sent_ > 0 ? &total : nullptr, now);
+    per_call_.settle(sent_ > 0 ? &total : nullptr, now);
     running_ = false;
     observers([&](auto& o) {
         o.call_ended({.attempts = sent_,

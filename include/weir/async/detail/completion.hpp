@@ -27,14 +27,23 @@ struct completion_work {
     using handler_executor = asio::associated_executor_t<Handler, Executor>;
 
     completion_work(Handler const& handler, Executor const& executor)
-        : runs_on(executor), caller(asio::get_associated_executor(handler, executor))
+        : caller(asio::get_associated_executor(handler, executor))
     {
         if constexpr (std::is_same_v<handler_executor, Executor>)
             if (caller.get_executor() == executor) return;
         operation.emplace(executor);
     }
 
-    Executor runs_on;
+    [[nodiscard]] Executor runs_on() const noexcept
+    {
+        if constexpr (std::is_same_v<handler_executor, Executor>)
+            if (!operation) return caller.get_executor();
+        return operation->get_executor();
+    }
+
+    /// The operation is over: nothing of its context may go along to the handler's, which may outlive it.
+    void leave_operation() noexcept { operation.reset(); }
+
     asio::executor_work_guard<handler_executor> caller;
     std::optional<asio::executor_work_guard<Executor>> operation;  // none: the handler's executor is the operation's
 };
@@ -43,8 +52,10 @@ struct completion_work {
 template <class Handler, class Executor, class Values>
 class completion {
 public:
-    completion(Handler&& handler, completion_work<Handler, Executor>&& work, Values&& values)
-        : handler_(std::move(handler)), work_(std::move(work)), values_(std::move(values))
+    /// `ending`: the values, or what they are made of.
+    template <class... Ending>
+    completion(Handler&& handler, completion_work<Handler, Executor>&& work, Ending&&... ending)
+        : handler_(std::move(handler)), work_(std::move(work)), values_(std::forward<Ending>(ending)...)
     {
     }
 
@@ -52,6 +63,7 @@ public:
     void deliver() &&
     {
         if (!work_.operation) return (*this)();
+        work_.leave_operation();
         auto const target = work_.caller.get_executor();
         asio::dispatch(target, std::move(*this));
     }
@@ -59,7 +71,7 @@ public:
     /// From anywhere else: first on to the operation's executor.
     void post() &&
     {
-        auto const executor = work_.runs_on;
+        auto const executor = work_.runs_on();
         asio::post(executor, [c = std::move(*this)]() mutable { std::move(c).deliver(); });
     }
 

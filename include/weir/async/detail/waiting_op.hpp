@@ -59,7 +59,7 @@ protected:
     waiting_op(Handler&& handler, Executor const& executor) : handler_(std::move(handler)), work_(handler_, executor) {}
     ~waiting_op() = default;
 
-    [[nodiscard]] Executor const& executor() const noexcept { return work_.runs_on; }
+    [[nodiscard]] Executor executor() const noexcept { return work_.runs_on(); }
 
     /// The end: hands the completion to the handler's executor.
     void post(values v)
@@ -68,6 +68,7 @@ protected:
         // may already be running elsewhere. Asio counts the copies of a polymorphic executor with fences, which
         // ThreadSanitizer does not see.
         namespace ex = asio::execution;
+        work_.leave_operation();
         auto const target =
             asio::prefer(asio::require(work_.caller.get_executor(), ex::blocking.never), ex::relationship.fork,
                          ex::allocator(asio::get_associated_allocator(handler_)));

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <memory>
+#include <optional>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -103,29 +103,30 @@ public:
     {
         auto const one = [&](auto i) {
             if constexpr (is_gate(i)) {
-                auto& answer = std::get<i>(tokens_);
+                auto& place = std::get<i>(tokens_);
                 auto const draw_one = [&]([[maybe_unused]] unsigned draw) {
-                    put(answer, in_place_result{[&] {
-                            if constexpr (i == balancer)
-                                return p.template stage<i>().pick(now, *random, avoid.hint(draw));
-                            else
-                                return detail::ask(p.template stage<i>(), of, now);
-                        }});
-                };
-                draw_one(0);
-                if constexpr (i == balancer && Avoid::draws > 1) {
-                    for (unsigned draw = 1; answer && avoid.forbids(answer->endpoint()); ++draw) {
-                        if (draw < Avoid::draws)
-                            draw_one(draw);
+                    return &place.emplace(in_place_result{[&] {
+                        if constexpr (i == balancer)
+                            return p.template stage<i>().pick(now, *random, avoid.hint(draw));
                         else
-                            put(answer, rejection{errc::no_endpoint, now, "balancer"});
+                            return detail::ask(p.template stage<i>(), of, now);
+                    }});
+                };
+                auto* answer = draw_one(0);
+                if constexpr (i == balancer && Avoid::draws > 1) {
+                    for (unsigned draw = 1; *answer && avoid.forbids((*answer)->endpoint()); ++draw) {
+                        if (draw < Avoid::draws)
+                            answer = draw_one(draw);
+                        else
+                            answer = &place.emplace(rejection{errc::no_endpoint, now, "balancer"});
                     }
                 }
-                if (!answer) {
-                    refusal = answer.refused();
+                if (!*answer) {
+                    refusal = answer->refused();
+                    place.reset();
                     return false;
                 }
-                if constexpr (requires { answer->start_at(); }) start_at = std::max(start_at, answer->start_at());
+                if constexpr (requires { (*answer)->start_at(); }) start_at = std::max(start_at, (*answer)->start_at());
             }
             return true;
         };
@@ -140,10 +141,10 @@ public:
     {
         auto const one = [&](auto i) {
             if constexpr (is_gate(i)) {
-                auto& token = std::get<i>(tokens_);
-                if (!token) return;
-                if (o) token->record(*o, now);
-                if (!o || i != balancer) put(token);
+                auto& place = std::get<i>(tokens_);
+                if (!place) return;
+                if (o) (*place)->record(*o, now);
+                if (!o || i != balancer) place.reset();
             }
         };
         [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -156,10 +157,10 @@ public:
     {
         if constexpr (!is_gate(balancer))
             return nullptr;
-        else if constexpr (requires { std::get<balancer>(tokens_)->target_or_null(); })  // there may be none
-            return std::get<balancer>(tokens_)->target_or_null();
+        else if constexpr (requires { (*std::get<balancer>(tokens_))->target_or_null(); })  // there may be none
+            return (*std::get<balancer>(tokens_))->target_or_null();
         else
-            return &std::get<balancer>(tokens_)->endpoint();
+            return &(*std::get<balancer>(tokens_))->endpoint();
     }
 
     /// The settled lease of the attempt before.
@@ -167,7 +168,7 @@ public:
     {
         if constexpr (is_gate(balancer)) {
             auto lease = std::move(std::get<balancer>(tokens_));
-            put(std::get<balancer>(tokens_));
+            std::get<balancer>(tokens_).reset();
             return lease;
         } else {
             return std::tuple<>{};
@@ -189,19 +190,6 @@ private:
     template <class F>
     in_place_result(F) -> in_place_result<F>;  // Clang 16 finds none for an aggregate
 
-    /// `place` becomes another answer, made of `from`; of nothing, it is empty.
-    template <class Answer, class... From>
-    static void put(Answer& place, From&&... from)
-    {
-        std::destroy_at(&place);
-        try {
-            std::construct_at(&place, std::forward<From>(from)...);
-        } catch (...) {  // a gate of the user's threw
-            std::construct_at(&place);
-            throw;
-        }
-    }
-
     template <std::size_t I>
     static auto room_for()
     {
@@ -209,9 +197,9 @@ private:
         if constexpr (!is_gate(I))
             return std::tuple<>{};
         else if constexpr (I == balancer)
-            return decltype(std::declval<stage&>().pick(time_point{}, std::declval<random_engine&>(), nullptr)){};
+            return std::optional<decltype(std::declval<stage&>().pick({}, std::declval<random_engine&>(), nullptr))>{};
         else
-            return decltype(detail::ask(std::declval<stage&>(), asking_call{}, time_point{})){};
+            return std::optional<decltype(detail::ask(std::declval<stage&>(), asking_call{}, time_point{}))>{};
     }
 
     template <std::size_t... I>

@@ -71,7 +71,7 @@ void machine<Pipeline, InFlight>::drop_retry() noexcept
 template <class Pipeline, std::size_t InFlight>
 void machine<Pipeline, InFlight>::give_back(slot& s, time_point now) noexcept
 {
-    settle_attempt(s, nullptr, now);
+    s.held.settle(nullptr, now);
     s.state = phase::idle;
     s.extra = false;
     if constexpr (hedges_)
@@ -117,11 +117,11 @@ void machine<Pipeline, InFlight>::begin_hedge([[maybe_unused]] time_point now, [
 {
     if constexpr (hedges_) {
         hedge_at_ = never;
-        auto const free = std::find_if(slots_.begin(), slots_.end(), [](auto& s) { return s.state == phase::idle; });
+        auto* const free = find_slot(phase::idle);
         // All being cancelled already: they are late for another reason.
-        auto const awaited = std::find_if(slots_.begin(), slots_.end(), [](auto& s) { return s.state == phase::sent; });
+        auto const* const awaited = find_slot(phase::sent);
         rejection refusal;
-        if (free == slots_.end() || awaited == slots_.end() || !time_for_an_attempt(now, now, refusal)) return;
+        if (free == nullptr || awaited == nullptr || !time_for_an_attempt(now, now, refusal)) return;
         auto const none = [&](no_hedge why) { observers([&](auto& o) { o.hedge_suppressed(why); }); };
         if (!hedging()->budget().try_withdraw(now)) return none(no_hedge::budget);
         auto& s = *free;
@@ -132,7 +132,8 @@ void machine<Pipeline, InFlight>::begin_hedge([[maybe_unused]] time_point now, [
         for (auto& other : slots_)
             if (other.state != phase::idle) taken.add(other.held.target());
         auto start_at = now;
-        if (admit_attempt(s, now, random, taken, start_at, refusal) && time_for_an_attempt(start_at, now, refusal)) {
+        if (s.held.admit(pipeline_, who_asks(), now, &random, taken, start_at, refusal) &&
+            time_for_an_attempt(start_at, now, refusal)) {
             s.state = phase::held;
             s.hold_until = start_at;
             return;
