@@ -1,0 +1,116 @@
+// Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+//
+// Against the contract: EnvironmentController of Spring Cloud Config, ec731ee.
+#include <weir/config/spring.hpp>
+
+#include <weir/config/refresh.hpp>
+#include <weir/limit/concurrency_limit.hpp>
+#include <weir/testing/scripted_server.hpp>
+
+#include <doctest/doctest.h>
+
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+
+using namespace std::chrono_literals;
+using weir::config::loaded;
+using weir::config::spring;
+using weir::config::spring_options;
+using weir::testing::script;
+namespace asio = boost::asio;
+
+static_assert(weir::config::source<spring>);
+
+namespace {
+
+std::string told(std::string const& body)
+{
+    loaded l;
+    auto const ec = weir::config::detail::read_spring(body, l);
+    return ec || l.missing ? l.note : l.document.bytes;
+}
+
+std::string answer(std::string const& version, std::string const& sources)
+{
+    return R"({"name":"shop","profiles":["prod"],"label":null,"version":")" + version +
+           R"(","state":null,"propertySources":[)" + sources + "]}";
+}
+
+}  // namespace
+
+TEST_CASE("spring: of several sources the first that has a key wins, and lists are taken whole")
+{
+    CHECK(told(answer("1", R"({"name":"a","source":{"limit.limit":10,"hosts[0]":"a","hosts[1].x":"b"}},)"
+                           R"({"name":"b","source":{"limit.limit":5,"limit.max_queue":"7","hosts[2]":"c"}})")) ==
+          R"({"limit":{"limit":10,"max_queue":"7"},"hosts":["a",{"x":"b"}]})");
+    CHECK(told(answer("1", "")) == "the server has no property sources for these names");
+}
+
+TEST_CASE("spring: its version is the commit and the text, for some backends have no commits")
+{
+    loaded first, second;
+    (void)weir::config::detail::read_spring(answer("6f1c0e8", R"({"source":{"a":1}})"), first);
+    (void)weir::config::detail::read_spring(answer("6f1c0e8", R"({"source":{"a":2}})"), second);
+    CHECK(first.document.version.starts_with("6f1c0e8/"));
+    CHECK(first.document.version != second.document.version);
+}
+
+TEST_CASE("spring: what is no answer of a config server is refused with its reason")
+{
+    CHECK(told("<html>").find("bad JSON") == 0);
+    CHECK(told("[]") == "the answer is not an object");
+    CHECK(told(R"({"propertySources":[1]})") == "a source is not an object");
+    CHECK(told(R"({"propertySources":{}})") == "propertySources is not an array");
+    CHECK(told(answer("1", R"({"source":{"a":1,"a.b":2}})")) == "the key \"a.b\" is below another that has a value");
+    CHECK(told(answer("1", R"({"source":{"a":{"b":1}}})")) == "the value of \"a\" is not a plain one");
+}
+
+TEST_CASE("spring: is asked by name, profiles and label, with who we are, and again after a while")
+{
+    asio::io_context io;
+    weir::testing::scripted_server server(io.get_executor());
+    server.next(script()
+                    .expect("GET /base/team(_)shop/prod,eu/release(_)1%20a HTTP/1.1\r\n")
+                    .answer(200, answer("1", R"({"source":{"limit.limit":"6"}})")));
+    server.next(script().expect("X-Config-Token: t0ken\r\n").answer(404, "{}"));
+    server.next(script().expect("Authorization: Basic dXNlcjpwYXNz\r\n").answer(500, "oops"));
+    server.next(script().read_request().answer(200, answer("2", R"({"source":{"limit.limit":"7"}})")));
+    server.always(script().hang());
+    weir::concurrency_limit limit;
+    weir::config::binding b;
+    b.bind("limit", limit, {});
+    weir::config::refresh const follow(
+        io.get_executor(),
+        spring({.url = "spring://user:pass@127.0.0.1:" + std::to_string(server.port()) + "/base",
+                .application = "team/shop",
+                .profiles = "prod,eu",
+                .label = "release/1 a",
+                .token = weir::registry::secret("t0ken"),
+                .poll = 100ms}),
+        std::move(b), {.follow = {.backoff = weir::constant(10ms), .pace = 0ns}});
+    auto const until = [&](auto so) {
+        for (auto const end = std::chrono::steady_clock::now() + 5s; !so();)
+            if (std::chrono::steady_clock::now() > end || io.run_one_until(end) == 0) return false;
+        return true;
+    };
+    CHECK(until([&] { return limit.limit() == 6; }));
+    CHECK(until([&] { return follow.status().missing; }));
+    CHECK(until([&] { return follow.status().last_error == weir::errc::registry_unavailable; }));
+    CHECK(follow.status().note == "500: oops");
+    CHECK(until([&] { return limit.limit() == 7; }));
+    CHECK(server.failures().empty());
+}
+
+TEST_CASE("spring: options are checked")
+{
+    CHECK_THROWS_WITH(spring({.application = ""}), "weir: spring_options.application must not be empty");
+    CHECK_THROWS_AS(spring({.application = "a", .profiles = ""}), std::invalid_argument);
+    CHECK_THROWS_AS(spring({.url = "ftp://x", .application = "a"}), std::invalid_argument);
+    CHECK_THROWS_AS(spring({.application = "a", .token = weir::registry::secret("a\nb")}), std::invalid_argument);
+    CHECK_THROWS_AS(spring({.application = "a", .poll = 1ms}), std::invalid_argument);
+    CHECK_THROWS_AS(spring({.application = "a", .timeout = 0ms}), std::invalid_argument);
+}
