@@ -142,11 +142,11 @@ private:
         using namespace std::chrono_literals;
         for (auto const& [name, rate] :
              {std::pair{"byte_rate_options.read", o.read}, {"byte_rate_options.write", o.write}})
-            if (rate > 1'000'000'000'000) detail::bad_option(name, "at most 1e12 per second", rate);
+            if (rate > 1'000'000'000'000) weir::detail::bad_option(name, "at most 1e12 per second", rate);
         if (o.burst <= 0ns || o.burst > 1h)
-            detail::bad_option("byte_rate_options.burst", "more than 0 and at most an hour", o.burst);
-        if (o.transfer == 0) detail::bad_option("byte_rate_options.transfer", "at least 1", o.transfer);
-        if (o.least == 0) detail::bad_option("byte_rate_options.least", "at least 1", o.least);
+            weir::detail::bad_option("byte_rate_options.burst", "more than 0 and at most an hour", o.burst);
+        if (o.transfer == 0) weir::detail::bad_option("byte_rate_options.transfer", "at least 1", o.transfer);
+        if (o.least == 0) weir::detail::bad_option("byte_rate_options.least", "at least 1", o.least);
         return o;
     }
 
