@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// What it costs that a pipeline is of one type whatever is in it: the same five policies and deadline as in pipeline.cpp,
-// typed and erased, around a call that does nothing. Neither allocates; the program counts it.
+// What it costs that a pipeline is of one type whatever is in it: the same five policies and deadline as in
+// pipeline.cpp, typed and erased, around a call that does nothing. Neither allocates; the program counts it.
 
 #include <weir/balance/peak_ewma.hpp>
 #include <weir/breaker/circuit_breaker.hpp>
