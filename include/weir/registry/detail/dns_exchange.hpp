@@ -5,10 +5,10 @@
 #include <weir/core/bad_option.hpp>
 #include <weir/core/endpoint.hpp>
 #include <weir/core/errc.hpp>
+#include <weir/registry/detail/cancelled.hpp>
 #include <weir/registry/detail/dns_message.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -16,7 +16,6 @@
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/system/error_code.hpp>
 
@@ -77,15 +76,6 @@ struct dns_line : std::enable_shared_from_this<dns_line> {
     bool late = false;
 };
 
-inline constexpr auto dns_token = asio::as_tuple(asio::use_awaitable);
-
-/// A cancellation that comes between two operations ends neither of them.
-inline asio::awaitable<bool> dns_cancelled()
-{
-    auto const state = co_await asio::this_coro::cancellation_state;
-    co_return state.cancelled() != asio::cancellation_type::none;
-}
-
 inline asio::awaitable<boost::system::error_code> dns_over_udp(dns_line& line, asio::ip::address to, std::uint16_t port,
                                                                std::uint16_t id, dns_question const& question,
                                                                std::vector<std::uint8_t>& answer)
@@ -96,12 +86,12 @@ inline asio::awaitable<boost::system::error_code> dns_over_udp(dns_line& line, a
     if (!ec) line.udp.connect(server, ec);  // only this server's packets arrive, and its refusals
     if (ec) co_return ec;
     auto const wire = write_dns_question(id, question.name, question.type, question.edns);
-    auto const [failed, sent] = co_await line.udp.async_send(asio::buffer(wire), dns_token);
+    auto const [failed, sent] = co_await line.udp.async_send(asio::buffer(wire), quietly);
     if (failed) co_return failed;
     while (!line.late) {
-        if (co_await dns_cancelled()) break;
+        if (co_await cancelled()) break;
         answer.resize(4096);
-        auto const [error, size] = co_await line.udp.async_receive(asio::buffer(answer), dns_token);
+        auto const [error, size] = co_await line.udp.async_receive(asio::buffer(answer), quietly);
         if (error) co_return error;
         answer.resize(size);
         if (answers_dns_question(answer, id, question.name, question.type)) co_return error;
@@ -114,21 +104,21 @@ inline asio::awaitable<boost::system::error_code> dns_over_tcp(dns_line& line, a
                                                                std::vector<std::uint8_t>& answer)
 {
     asio::ip::tcp::endpoint const server(to, port);
-    auto const [refused] = co_await line.tcp.async_connect(server, dns_token);
+    auto const [refused] = co_await line.tcp.async_connect(server, quietly);
     if (refused) co_return refused;
-    if (co_await dns_cancelled()) co_return asio::error::operation_aborted;
+    if (co_await cancelled()) co_return asio::error::operation_aborted;
     auto wire = write_dns_question(id, question.name, question.type, question.edns);
     auto const length = static_cast<std::uint16_t>(wire.size());
     wire.insert(wire.begin(), {static_cast<std::uint8_t>(length >> 8), static_cast<std::uint8_t>(length)});
-    auto const [failed, sent] = co_await asio::async_write(line.tcp, asio::buffer(wire), dns_token);
+    auto const [failed, sent] = co_await asio::async_write(line.tcp, asio::buffer(wire), quietly);
     if (failed) co_return failed;
-    if (co_await dns_cancelled()) co_return asio::error::operation_aborted;
+    if (co_await cancelled()) co_return asio::error::operation_aborted;
     answer.resize(2);
-    auto const [short_head, head] = co_await asio::async_read(line.tcp, asio::buffer(answer), dns_token);
+    auto const [short_head, head] = co_await asio::async_read(line.tcp, asio::buffer(answer), quietly);
     if (short_head) co_return short_head;
-    if (co_await dns_cancelled()) co_return asio::error::operation_aborted;
+    if (co_await cancelled()) co_return asio::error::operation_aborted;
     answer.resize(static_cast<std::size_t>(answer[0] << 8 | answer[1]));
-    auto const [short_body, body] = co_await asio::async_read(line.tcp, asio::buffer(answer), dns_token);
+    auto const [short_body, body] = co_await asio::async_read(line.tcp, asio::buffer(answer), quietly);
     if (short_body) co_return short_body;
     if (answers_dns_question(answer, id, question.name, question.type)) co_return boost::system::error_code();
     co_return make_error_code(errc::bad_document);
@@ -142,12 +132,12 @@ inline asio::awaitable<dns_outcome> dns_exchange(endpoint server, dns_question q
     auto address = asio::ip::make_address(server.host, out.error);
     if (out.error) {
         auto const [unknown, found] =
-            co_await line->resolver.async_resolve(server.host, std::to_string(server.port), dns_token);
+            co_await line->resolver.async_resolve(server.host, std::to_string(server.port), quietly);
         out.error = unknown;
         if (!unknown) address = found.begin()->endpoint().address();
     }
     std::vector<std::uint8_t> wire;
-    if (co_await dns_cancelled()) out.error = asio::error::operation_aborted;
+    if (co_await cancelled()) out.error = asio::error::operation_aborted;
     if (!out.error) {
         // Not of weir's generators: those can be foreseen by whoever has seen enough of their numbers.
         auto const id = static_cast<std::uint16_t>(std::random_device()());

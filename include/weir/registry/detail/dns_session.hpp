@@ -104,11 +104,11 @@ private:
         {
             // Cancellation ends what is going on, and the answer that says so is to be delivered.
             co_await asio::this_coro::throw_if_cancelled(false);
-            if (co_await dns_cancelled()) co_return found(asio::error::operation_aborted, listing());
+            if (co_await cancelled()) co_return found(asio::error::operation_aborted, listing());
             co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
             if (wait) {
-                auto const [cancelled] = co_await self->pause_.async_wait_until(self->refresh_at_, dns_token);
-                if (cancelled) co_return found(cancelled, listing());
+                auto const [stopped] = co_await self->pause_.async_wait_until(self->refresh_at_, quietly);
+                if (stopped) co_return found(stopped, listing());
             }
             service s{.q = std::move(q), .deadline = later(self->pause_.now(), self->limit_)};
             co_await self->list(s);
