@@ -273,11 +273,26 @@ TEST_CASE(
     CHECK(zero->address.host == "::1");
     CHECK(zero->address.port == 8080);
 
-    for (auto const* value :
-         {"", "10.0.0.1", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "::1:80", ":80", "{", "{}", R"({"address":"a"})",
-          R"({"address":7,"port":80})", R"({"address":"a","port":-1})", R"({"address":"a","port":80,"tags":[7]})",
-          R"({"address":"a","port":80,"meta":{"x":1}})", R"({"endpoints":[]})", R"({"endpoints":["10.0.0.1:80"]})",
-          R"({"endpoints":["http://a"]})", R"([{"address":"a","port":80}])"}) {
+    for (auto const* value : {"",
+                              "10.0.0.1",
+                              "10.0.0.1:",
+                              "10.0.0.1:0",
+                              "10.0.\xae.1:80",
+                              "a b:80",
+                              "10.0.0.1:65536",
+                              "::1:80",
+                              ":80",
+                              "{",
+                              "{}",
+                              R"({"address":"a"})",
+                              R"({"address":7,"port":80})",
+                              R"({"address":"a","port":-1})",
+                              R"({"address":"a","port":80,"tags":[7]})",
+                              R"({"address":"a","port":80,"meta":{"x":1}})",
+                              R"({"endpoints":[]})",
+                              R"({"endpoints":["10.0.0.1:80"]})",
+                              R"({"endpoints":["http://a"]})",
+                              R"([{"address":"a","port":80}])"}) {
         CAPTURE(value);
         why.clear();
         CHECK_FALSE(detail::read_etcd_instance("web", "x", value, why));

@@ -9,6 +9,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace weir::registry {
@@ -40,6 +41,8 @@ template <class Transport = http::plain_transport>
 class basic_etcd : public detail::network_registry {
 public:
     using options = etcd_options;
+    static constexpr std::string_view scheme = "etcd";
+    static constexpr bool tls = Transport::handshakes;
 
     explicit basic_etcd(executor_type executor, options const& o = {}, Transport transport = {})
         : basic_etcd(std::make_shared<detail::etcd_config const>(o, detail::http_channels_over(std::move(transport))),

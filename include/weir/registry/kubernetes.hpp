@@ -10,6 +10,7 @@
 
 #include <concepts>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace weir::registry {
@@ -35,6 +36,7 @@ template <class Transport = http::tls_transport>
 class basic_kubernetes : public detail::network_registry {
 public:
     using options = kubernetes_options;
+    static constexpr std::string_view scheme = "k8s";  // which is over TLS without saying so
 
     explicit basic_kubernetes(executor_type executor, options const& o = {})
         : basic_kubernetes(o.checked(), std::move(executor))

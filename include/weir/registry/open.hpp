@@ -3,7 +3,9 @@
 
 #include <weir/http/tls.hpp>
 #include <weir/registry/consul.hpp>
+#include <weir/registry/etcd.hpp>
 #include <weir/registry/file.hpp>
+#include <weir/registry/kubernetes.hpp>
 #include <weir/registry/open_with.hpp>
 #include <weir/registry/static_list.hpp>
 
@@ -18,7 +20,9 @@ namespace weir::registry {
 ///
 ///   auto registry = weir::registry::open(io.get_executor(), "consul://10.0.0.1,10.0.0.2?token_file=/run/token");
 ///
-///   consul://host[:port][,host...][/base]    see consul_options.hpp; with tls=true over TLS, verified as the system says
+///   consul://host[:port][,host...][/base]    see consul_options.hpp; tls=true: over TLS, verified as the system says
+///   etcd://[user:password@]host[:port][,host...][/prefix]    see etcd_options.hpp; tls=true as above
+///   k8s://[host[:port]][/namespace]          see kubernetes_options.hpp; over TLS; k8s:// is a pod's own cluster
 ///   file:///path/services.json               see file.hpp
 ///   static://host:port[,host:port...]        see static_list.hpp
 ///
@@ -30,6 +34,9 @@ namespace weir::registry {
     return open_with<                       //
         consul,                             //
         basic_consul<http::tls_transport>,  //
+        etcd,                               //
+        basic_etcd<http::tls_transport>,    //
+        kubernetes,                         //
         file,                               //
         static_list                         //
         >(std::move(executor), url);

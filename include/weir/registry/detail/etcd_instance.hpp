@@ -117,6 +117,8 @@ inline std::optional<instance> read_etcd_instance(std::string service, std::stri
                 read_etcd_own(o, i);
         }
         if (i.address.host.empty()) throw bad_field("address is empty");
+        for (char const c : i.address.host)
+            if (c <= 0x20 || c >= 0x7f) throw bad_field("address is not visible ASCII");
         if (i.address.port == 0) throw bad_field("port is 0");
     } catch (bad_field const& bad) {
         why = bad.what();

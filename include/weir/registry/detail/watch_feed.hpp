@@ -122,6 +122,7 @@ private:
     static asio::awaitable<void> run(std::shared_ptr<watch_feed> self, http::request r)
     {
         auto& f = *self;
+        if (f.end_) co_return;  // stopped before it began
         auto token = asio::bind_cancellation_slot(f.stop_.slot(), tuple);
         auto const began = f.bell_.now();
         f.limit(f.options_.open_limit);
