@@ -3,6 +3,7 @@
 
 #include <weir/http/tls.hpp>
 #include <weir/registry/consul.hpp>
+#include <weir/registry/dns.hpp>
 #include <weir/registry/etcd.hpp>
 #include <weir/registry/file.hpp>
 #include <weir/registry/kubernetes.hpp>
@@ -20,9 +21,10 @@ namespace weir::registry {
 ///
 ///   auto registry = weir::registry::open(io.get_executor(), "consul://10.0.0.1,10.0.0.2?token_file=/run/token");
 ///
-///   consul://host[:port][,host...][/base]    see consul_options.hpp; tls=true: over TLS, verified as the system says
-///   etcd://[user:password@]host[:port][,host...][/prefix]    see etcd_options.hpp; tls=true as above
-///   k8s://[host[:port]][/namespace]          see kubernetes_options.hpp; over TLS; k8s:// is a pod's own cluster
+///   consul://host[:port][,host...][/base]    see consul_options.hpp; with tls=true over TLS, verified as the system says
+///   etcd://[user:password@]host[:port][,host...][/prefix]   see etcd_options.hpp; with tls=true over TLS
+///   k8s://[host[:port]][/namespace]          see kubernetes_options.hpp
+///   dns://[host[:port]][/name]               see dns_options.hpp
 ///   file:///path/services.json               see file.hpp
 ///   static://host:port[,host:port...]        see static_list.hpp
 ///
@@ -37,6 +39,7 @@ namespace weir::registry {
         etcd,                               //
         basic_etcd<http::tls_transport>,    //
         kubernetes,                         //
+        dns,                                //
         file,                               //
         static_list                         //
         >(std::move(executor), url);

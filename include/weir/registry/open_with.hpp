@@ -6,6 +6,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <optional>
 #include <stdexcept>
@@ -15,13 +16,10 @@
 
 namespace weir::registry {
 
-/// A kind of registry that a URL can name: it has `scheme`, and `options` with a `url`. One that speaks TLS has `tls`,
-/// too, which is true; it is used for URLs with `tls=true`.
+/// A kind of registry that a URL can name: it has `options` with a `url`, whose default has the scheme; or it says it, in
+/// `scheme`. Of several with one scheme the first is used, unless the URL says tls=true or tls=false.
 template <class R>
 concept url_registry = discovery<R> && requires(asio::any_io_executor e, typename R::options o) {
-    {
-        R::scheme
-    } -> std::convertible_to<std::string_view>;
     o.url = std::string();
     R(e, o);
 };
@@ -42,23 +40,34 @@ template <url_registry... Registries>
 
 namespace detail {
 
-[[nodiscard]] inline bool asks_for_tls(std::string_view url)
+/// What the URL says of TLS, if anything.
+[[nodiscard]] inline std::optional<bool> asks_for_tls(std::string_view url)
 {
     auto const question = url.find('?');
-    if (question == url.npos) return false;
+    if (question == url.npos) return std::nullopt;
     for (auto rest = url.substr(question + 1); !rest.empty();) {
         auto const pair = rest.substr(0, rest.find('&'));
         if (pair == "tls=true") return true;
+        if (pair == "tls=false") return false;
         rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
     }
-    return false;
+    return std::nullopt;
 }
 
 template <class R>
-[[nodiscard]] constexpr bool speaks_tls()
+inline constexpr bool speaks_tls = requires { requires R::tls; };
+template <template <class> class R, class Transport>
+inline constexpr bool speaks_tls<R<Transport>> = Transport::handshakes;
+
+template <class R>
+[[nodiscard]] std::string scheme_of()
 {
-    if constexpr (requires { R::tls; }) return R::tls;
-    return false;
+    if constexpr (requires { R::scheme; }) {
+        return std::string(R::scheme);
+    } else {
+        auto const url = std::string(typename R::options().url);
+        return url.substr(0, url.find("://"));
+    }
 }
 
 template <class R>
@@ -82,12 +91,12 @@ any_registry open_with(asio::any_io_executor executor, std::string_view url)
     bool without_tls = false;
     (
         [&] {
-            if (scheme == Registries::scheme) {
-                auto const fits = tls == detail::speaks_tls<Registries>();
+            if (scheme == detail::scheme_of<Registries>()) {
+                auto const fits = !tls || *tls == detail::speaks_tls<Registries>;
                 without_tls = without_tls || !fits;
                 if (!found && fits) found = detail::opened<Registries>(executor, url);
             }
-            auto const text = std::string(Registries::scheme) + "://";
+            auto const text = detail::scheme_of<Registries>() + "://";
             if (known.find(text) == known.npos) known += (known.empty() ? "" : ", ") + text;
         }(),
         ...);
@@ -95,7 +104,7 @@ any_registry open_with(asio::any_io_executor executor, std::string_view url)
     auto const bad = "weir: bad URL \"" + detail::shown_url(url) + "\": ";
     if (without_tls)
         throw std::invalid_argument(
-            bad + (tls ? "there is no TLS for this scheme here" : "this scheme is here with tls=true only"));
+            bad + (*tls ? "there is no TLS for this scheme here" : "this scheme is here with tls=true only"));
     throw std::invalid_argument(bad + "it must start with one of " + known);
 }
 

@@ -111,7 +111,10 @@ private:
             auto const known = news_->latest().now;
             bool const resync = first ? known && known->from != origin::cached : revision.empty();
             revision = a.reply.revision;
+            auto const came = pause_.now();
             accept(std::move(a.reply), resync);
+            // At most half of the time goes into digesting, however fast the changes come and however many there are.
+            rest_until_ = later(pause_.now(), between(came, pause_.now()));
         }
     }
 
@@ -215,7 +218,7 @@ private:
     {
         auto const now = pause_.now();
         if (next_ < now) next_ = now;
-        auto const at = next_ - options_.pace;
+        auto const at = std::max(next_ - options_.pace, rest_until_);
         next_ = later(next_, options_.pace);
         if (at > now) co_await sleep_until(at);
     }
@@ -237,6 +240,7 @@ private:
     std::shared_ptr<feed> news_ = std::make_shared<feed>();
     std::optional<time_point> doubted_since_;
     time_point next_{};
+    time_point rest_until_{};
     bool empty_ = false;
     bool stopped_ = false;
 };
