@@ -9,6 +9,7 @@
 #include <weir/registry/kubernetes.hpp>
 #include <weir/registry/open_with.hpp>
 #include <weir/registry/static_list.hpp>
+#include <weir/registry/zookeeper.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -25,6 +26,7 @@ namespace weir::registry {
 ///   etcd://[user:password@]host[:port][,host...][/prefix]   see etcd_options.hpp; with tls=true over TLS
 ///   k8s://[host[:port]][/namespace]          see kubernetes_options.hpp
 ///   dns://[host[:port]][/name]               see dns_options.hpp
+///   zk://[user:password@]host[:port][,host...][/root]       see zookeeper_options.hpp
 ///   file:///path/services.json               see file.hpp
 ///   static://host:port[,host:port...]        see static_list.hpp
 ///
@@ -40,6 +42,7 @@ namespace weir::registry {
         basic_etcd<http::tls_transport>,    //
         kubernetes,                         //
         dns,                                //
+        zookeeper,                          //
         file,                               //
         static_list                         //
         >(std::move(executor), url);
