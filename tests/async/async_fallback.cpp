@@ -298,15 +298,16 @@ TEST_CASE("async_fallback: around a pipeline, within another fallback, without a
     auto guarded = weir::pipeline(none);
     weir::fallback inner{[](weir::error const& e) -> weir::result<int> { return e; }, weir::on_refusal{}};
     weir::fallback outer{3};
+    // A bare use_future brings threads of its own along.
+    auto const future = [&] { return asio::bind_executor(w.get_executor(), asio::use_future); };
     auto refused = outer.async_call(
-        w.get_executor(),
         [&] {
             return inner.async_call(
                 w.get_executor(),
                 [&] { return guarded.async_call(w.get_executor(), w.remote.async(w.get_executor()), asio::deferred); },
                 asio::deferred);
         },
-        asio::use_future);
+        future());
     w.remote.succeed(1);
     w.run();
     auto const r = refused.get();
@@ -316,8 +317,8 @@ TEST_CASE("async_fallback: around a pipeline, within another fallback, without a
 
     weir::timer clock(w.get_executor());
     clock.async_wait_for(1s, [](error_code) {});
-    auto waited = weir::fallback{[] {}}.async_call(
-        w.get_executor(), [&] { return clock.async_wait_for(2s, asio::deferred); }, asio::use_future);
+    weir::fallback nothing{[] {}};
+    auto waited = nothing.async_call([&] { return clock.async_wait_for(2s, asio::deferred); }, future());
     w.poll();
     clock.cancel();
     w.run();
@@ -333,7 +334,7 @@ TEST_CASE("async_fallback: around a pipeline, within another fallback, without a
             asio::deferred);
     };
     weir::fallback pair{std::tuple<int, std::string>(1, "one")};
-    auto both = pair.async_call(two, asio::bind_executor(w.get_executor(), asio::use_future));
+    auto both = pair.async_call(two, future());
     w.run();
     CHECK(std::get<1>(*both.get()) == "one");
 }

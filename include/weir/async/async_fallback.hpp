@@ -45,7 +45,8 @@ namespace weir {
 ///               an exception only where `when` does not answer for the one that `op` threw.
 /// Fails:        when both have failed: `error()` is the original one, and `report().own` that of the fallback.
 /// Cancellation: all types, passed on to what is in flight. Once the caller has cancelled, the fallback is not asked.
-/// Executor:     `op` and the fallback run on `executor`, or without one on the handler's associated executor.
+/// Executor:     everything runs on the handler's associated executor, and `executor` is that of a handler without one,
+///               as in Asio's own composed operations. (A bare asio::use_future has one: a pool of threads.)
 /// Completion:   once, never inside this function (if `op` keeps to that); the handler is destroyed uncalled if the
 ///               context goes down first.
 /// Lifetimes:    the fallback until completion; `op` is moved in, and gone before the handler is called.
