@@ -11,9 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -122,5 +125,14 @@ private:
     std::filesystem::path log_;
     pid_t process_ = -1;
 };
+
+/// The last of a log, for a message.
+inline std::string end_of(std::filesystem::path const& log)
+{
+    std::stringstream text;
+    text << std::ifstream(log).rdbuf();
+    auto const all = text.str();
+    return all.substr(all.size() - std::min<std::size_t>(all.size(), 3000));
+}
 
 }  // namespace weir::testing

@@ -5,6 +5,8 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
+#include "support/server_process.hpp"
+
 #include <weir/http/client.hpp>
 #include <weir/registry/consul.hpp>
 
@@ -12,20 +14,14 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/json/parse.hpp>
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -46,114 +42,60 @@ namespace {
 
 constexpr auto master = "aaaaaaaa-0000-0000-0000-000000000001";
 
-// Ports that were free a moment ago, all different because all are held while asking.
-std::vector<std::string> free_ports(std::size_t count)
-{
-    asio::io_context io;
-    std::vector<asio::ip::tcp::acceptor> held;
-    std::vector<std::string> ports;
-    while (ports.size() < count) {
-        held.emplace_back(io, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
-        ports.push_back(std::to_string(held.back().local_endpoint().port()));
-    }
-    return ports;
-}
-
-// A Consul on loopback ports of its own, with its data in a directory of its own. Both go with this object; the process
-// also goes with this one, however it ends.
+// A Consul on loopback ports of its own, with its data in a directory of its own.
 class server {
 public:
     enum class kind { forgetful, persistent, guarded };
 
-    explicit server(kind k) : kind_(k), ports_(free_ports(3))
-    {
-        std::string name = (std::filesystem::temp_directory_path() / "weir-consul-").string() + std::string(6, 'X');
-        if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
-        directory_ = name;
-        if (kind_ == kind::guarded)
-            std::ofstream(directory_ / "acl.json")
-                << R"({"acl":{"enabled":true,"default_policy":"deny","tokens":{"master":")" << master << "\"}}}";
-        start();
-    }
-    server(server const&) = delete;
-    ~server()
-    {
-        stop(SIGKILL);
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
+    explicit server(kind k) : process_(words(k), home_.path() / "log") { start(); }
 
-    void start()
-    {
-        std::vector<std::string> words{std::getenv("WEIR_CONSUL"),
-                                       "agent",
-                                       "-bind",
-                                       "127.0.0.1",
-                                       "-client",
-                                       "127.0.0.1",
-                                       "-http-port",
-                                       ports_[0],
-                                       "-serf-lan-port",
-                                       ports_[1],
-                                       "-server-port",
-                                       ports_[2],
-                                       "-serf-wan-port",
-                                       "-1",
-                                       "-dns-port",
-                                       "-1",
-                                       "-grpc-port",
-                                       "-1"};
-        if (kind_ == kind::forgetful)
-            words.push_back("-dev");
-        else
-            for (auto const& w : {std::string("-server"), std::string("-bootstrap-expect=1"), std::string("-data-dir"),
-                                  (directory_ / "data").string()})
-                words.push_back(w);
-        if (kind_ == kind::guarded) words.insert(words.end(), {"-config-file", (directory_ / "acl.json").string()});
-        std::vector<char*> arguments;
-        for (auto& w : words) arguments.push_back(w.data());
-        arguments.push_back(nullptr);
-        auto const log = (directory_ / "log").string();
-        auto const parent = ::getpid();
-        process_ = ::fork();
-        if (process_ < 0) throw std::runtime_error("cannot fork");
-        if (process_ == 0) {
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            if (::getppid() != parent) ::_exit(1);
-            auto const out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-            ::dup2(out, 1);
-            ::dup2(out, 2);
-            ::execv(arguments[0], arguments.data());
-            ::_exit(127);
-        }
-    }
-
-    void stop(int signal)
-    {
-        if (process_ <= 0) return;
-        ::kill(process_, signal);
-        ::waitpid(process_, nullptr, 0);
-        process_ = -1;
-    }
+    void start() { process_.start(); }
+    void stop(int signal) { process_.stop(signal); }
 
     [[nodiscard]] std::string url() const { return "consul://127.0.0.1:" + ports_[0]; }
     [[nodiscard]] weir::endpoint endpoint() const
     {
         return {.id = "consul", .host = "127.0.0.1", .port = static_cast<std::uint16_t>(std::stoi(ports_[0]))};
     }
-    [[nodiscard]] std::string log() const
-    {
-        std::stringstream text;
-        text << std::ifstream(directory_ / "log").rdbuf();
-        auto const s = text.str();
-        return s.substr(s.size() > 3000 ? s.size() - 3000 : 0);
-    }
+    [[nodiscard]] std::string log() const { return weir::testing::end_of(home_.path() / "log"); }
 
 private:
-    kind kind_;
-    std::vector<std::string> ports_;
-    std::filesystem::path directory_;
-    pid_t process_ = -1;
+    std::vector<std::string> words(kind k) const
+    {
+        std::vector<std::string> all{std::getenv("WEIR_CONSUL"),
+                                     "agent",
+                                     "-bind",
+                                     "127.0.0.1",
+                                     "-client",
+                                     "127.0.0.1",
+                                     "-http-port",
+                                     ports_[0],
+                                     "-serf-lan-port",
+                                     ports_[1],
+                                     "-server-port",
+                                     ports_[2],
+                                     "-serf-wan-port",
+                                     "-1",
+                                     "-dns-port",
+                                     "-1",
+                                     "-grpc-port",
+                                     "-1"};
+        if (k == kind::forgetful)
+            all.push_back("-dev");
+        else
+            all.insert(all.end(), {"-server", "-bootstrap-expect=1", "-data-dir", (home_.path() / "data").string()});
+        if (k == kind::guarded) {
+            auto const acl = home_.path() / "acl.json";
+            std::ofstream(acl) << R"({"acl":{"enabled":true,"default_policy":"deny","tokens":{"master":")" << master
+                               << "\"}}}";
+            all.insert(all.end(), {"-config-file", acl.string()});
+        }
+        return all;
+    }
+
+    weir::testing::temporary_directory home_;
+    std::vector<std::string> ports_ = weir::testing::free_ports(3);
+    weir::testing::server_process process_;
 };
 
 // A server, a registry that talks to it, a consumer that writes down what it is told, and a lease.

@@ -5,6 +5,8 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
+#include "support/server_process.hpp"
+
 #include <weir/http/client.hpp>
 #include <weir/registry/etcd.hpp>
 
@@ -12,20 +14,14 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/json/parse.hpp>
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,108 +43,34 @@ namespace json = boost::json;
 
 namespace {
 
-std::string program()
-{
-    if (auto const* const named = std::getenv("WEIR_ETCD")) return named;
-    std::stringstream places(std::getenv("PATH") ? std::getenv("PATH") : "");
-    for (std::string place; std::getline(places, place, ':');)
-        if (auto const file = std::filesystem::path(place) / "etcd"; ::access(file.c_str(), X_OK) == 0) return file;
-    return {};
-}
+std::string program() { return weir::testing::find_program("WEIR_ETCD", "etcd"); }
 
-// Ports that were free a moment ago, all different because all are held while asking.
-std::vector<std::string> free_ports(std::size_t count)
-{
-    asio::io_context io;
-    std::vector<asio::ip::tcp::acceptor> held;
-    std::vector<std::string> ports;
-    while (ports.size() < count) {
-        held.emplace_back(io, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
-        ports.push_back(std::to_string(held.back().local_endpoint().port()));
-    }
-    return ports;
-}
-
-// An etcd of one member on loopback ports of its own, with its data in a directory of its own. Both go with this
-// object; the process also goes with this one, however it ends.
+// An etcd of one member on loopback ports of its own, with its data in a directory of its own.
 class server {
 public:
-    server() : ports_(free_ports(2))
-    {
-        std::string name = (std::filesystem::temp_directory_path() / "weir-etcd-").string() + std::string(6, 'X');
-        if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
-        directory_ = name;
-        start();
-    }
-    server(server const&) = delete;
-    ~server()
-    {
-        stop(SIGKILL);
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
+    server() { process_.start(); }
 
-    void start()
-    {
-        auto const client = "http://127.0.0.1:" + ports_[0], peer = "http://127.0.0.1:" + ports_[1];
-        std::vector<std::string> words{program(),
-                                       "--data-dir",
-                                       (directory_ / "data").string(),
-                                       "--listen-client-urls",
-                                       client,
-                                       "--advertise-client-urls",
-                                       client,
-                                       "--listen-peer-urls",
-                                       peer,
-                                       "--initial-advertise-peer-urls",
-                                       peer,
-                                       "--initial-cluster",
-                                       "default=" + peer};
-        std::vector<char*> arguments;
-        for (auto& w : words) arguments.push_back(w.data());
-        arguments.push_back(nullptr);
-        auto const log = (directory_ / "log").string();
-        auto const parent = ::getpid();
-        process_ = ::fork();
-        if (process_ < 0) throw std::runtime_error("cannot fork");
-        if (process_ == 0) {
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            if (::getppid() != parent) ::_exit(1);
-            auto const out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-            ::dup2(out, 1);
-            ::dup2(out, 2);
-            ::execv(arguments[0], arguments.data());
-            ::_exit(127);
-        }
-    }
-
-    void stop(int signal)
-    {
-        if (process_ <= 0) return;
-        ::kill(process_, signal);
-        ::waitpid(process_, nullptr, 0);
-        process_ = -1;
-    }
-
-    void forget() { std::filesystem::remove_all(directory_ / "data"); }
+    void start() { process_.start(); }
+    void stop(int signal) { process_.stop(signal); }
+    void forget() { std::filesystem::remove_all(home_.path() / "data"); }
 
     [[nodiscard]] std::string url() const { return "etcd://127.0.0.1:" + ports_[0]; }
     [[nodiscard]] weir::endpoint endpoint() const
     {
         return {.id = "etcd", .host = "127.0.0.1", .port = static_cast<std::uint16_t>(std::stoi(ports_[0]))};
     }
-    [[nodiscard]] std::string log() const
-    {
-        std::stringstream text;
-        text << std::ifstream(directory_ / "log").rdbuf();
-        auto const s = text.str();
-        return s.substr(s.size() > 3000 ? s.size() - 3000 : 0);
-    }
+    [[nodiscard]] std::string log() const { return weir::testing::end_of(home_.path() / "log"); }
 
 private:
-    std::vector<std::string> ports_;
-    std::filesystem::path directory_;
-    pid_t process_ = -1;
+    [[nodiscard]] std::string at(std::size_t port) const { return "http://127.0.0.1:" + ports_[port]; }
+
+    weir::testing::temporary_directory home_;
+    std::vector<std::string> ports_ = weir::testing::free_ports(2);
+    weir::testing::server_process process_{
+        {program(), "--data-dir", (home_.path() / "data").string(), "--listen-client-urls", at(0),
+         "--advertise-client-urls", at(0), "--listen-peer-urls", at(1), "--initial-advertise-peer-urls", at(1),
+         "--initial-cluster", "default=" + at(1)},
+        home_.path() / "log"};
 };
 
 // A server, a registry that talks to it, a consumer that writes down what it is told, and a lease.
