@@ -33,6 +33,7 @@ struct watch_status {
     std::uint64_t skipped = 0;     ///< entries of the last answer that were left out as malformed
     std::error_code last_error{};  ///< of the last failure
     std::string note{};            ///< what the registry said with it, for people
+    std::string remark{};          ///< and with its last good answer: entries skipped, or that it is degraded
     std::string server{};          ///< which of several servers was asked last, host:port
     std::uint64_t rotations = 0;   ///< times another server was asked than before
 

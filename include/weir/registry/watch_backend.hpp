@@ -16,8 +16,8 @@ struct listing {
     snapshot::list instances;  ///< in any order
     std::string revision;      ///< where to wait from; empty: the registry lost its history, read all again
     std::size_t skipped = 0;   ///< entries that were left out as malformed
-    std::string note;          ///< with an error: what the registry said, for people. Never a secret
-    std::string server;        ///< which of several servers was asked; empty: there is but one
+    std::string note;    ///< what the registry said, for people: with an error why, otherwise a remark. Never a secret
+    std::string server;  ///< which of several servers was asked; empty: there is but one
 };
 
 /// What a watcher hands to a backend: a handler void(boost::system::error_code, listing) that moves only and has an

@@ -111,7 +111,7 @@ int main()
     asio::io_context io;
     subjects all;
     std::vector<std::string> missing;
-    for (auto const add : {add_consul, add_etcd, add_kubernetes}) add(io, all, missing);
+    for (auto const add : {add_consul, add_etcd, add_kubernetes, add_nacos, add_eureka}) add(io, all, missing);
     for (auto const& m : missing) std::printf("SKIPPED: no %s\n", m.c_str());
     if (all.empty()) return 77;
 

@@ -51,7 +51,9 @@ using subjects = std::vector<std::unique_ptr<subject>>;
 /// Each adds what it has; a server that cannot be had is named in `missing`.
 void add_consul(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
 void add_etcd(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
+void add_eureka(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
 void add_kubernetes(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
+void add_nacos(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
 
 /// What may happen to any connection.
 [[nodiscard]] std::vector<fault> connection_faults();

@@ -159,6 +159,7 @@ private:
             s.last_answer = now;
             ++s.answers;
             s.skipped = all.skipped;
+            s.remark = all.note;
             s.resyncs += resync ? 1 : 0;
         });
         if (known && doubtful(*known->instances, all.instances)) {
