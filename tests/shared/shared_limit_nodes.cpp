@@ -4,6 +4,7 @@
 #include <weir/shared/shared_limit.hpp>
 
 #include "shared/scripted_store.hpp"
+#include "support/thorough.hpp"
 
 #include <weir/limit/token_bucket.hpp>
 
@@ -145,6 +146,8 @@ result run(shared_limit_options const& o, load const& l)
     return run(o, l, [](auto&&...) {});
 }
 
+constexpr std::uint64_t seeds = weir::test::thorough(5);
+
 shared_limit_options ten_thousand() { return {.rate = weir::per_second(10'000), .burst = 1000}; }
 
 }  // namespace
@@ -157,7 +160,7 @@ TEST_CASE("shared_limit: admitted of all processes together is within the bound,
     auto const bound = static_cast<double>(all.excess());
     CHECK(bound == 500);
     double worst = -1e9;
-    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
         for (double const times : {1.2, 5.0}) {
             auto const r = run(o, {.times = times, .length = 2s, .seed = seed});
             CAPTURE(seed);
@@ -178,7 +181,8 @@ TEST_CASE("shared_limit: admitted of all processes together is within the bound,
         CHECK(r.long_run <= 1);
         worst = std::max(worst, r.excess);
     }
-    CHECK(worst > 0);  // the bound is not idle: leases do add to the burst
+    // The bound is not idle: leases do add to the burst, with one seed or another.
+    CHECK((weir::test::sanitized || worst > 0));
 }
 
 TEST_CASE("shared_limit: where strict, not even the leases add to the burst")
@@ -188,7 +192,7 @@ TEST_CASE("shared_limit: where strict, not even the leases add to the burst")
     o.share = 1;
     o.pause = 1ms;
     o.lease = 250;
-    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
         auto const r = run(o, {.length = 2s, .seed = seed, .spikes = true});
         CHECK(r.excess <= 0);
         CHECK(r.use > 0.75);
