@@ -67,7 +67,7 @@ TEST_CASE("dns_options: what the URL says wins, and what it cannot say is refuse
     CHECK(dns_options{.url = "dns:///_web._tcp.example.org"}.checked().name == "_web._tcp.example.org");
     CHECK(dns_options{}.address().servers.empty());
     CHECK_THROWS_WITH_AS((void)dns_options{.url = "dns://a?type=mx"}.checked(),
-                         "weir: bad URL \"dns://a?type=mx\": the parameter type must be srv or address, as in "
+                         "weir: bad URL \"dns://a?type=***\": the parameter type must be srv or address, as in "
                          "dns://127.0.0.1:53/_web._tcp.example.org",
                          std::invalid_argument);
     CHECK_THROWS_AS((void)dns_options{.url = "consul://a"}.checked(), std::invalid_argument);

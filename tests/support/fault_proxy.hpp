@@ -61,14 +61,9 @@ public:
         : state_(std::make_shared<state>(std::move(executor), std::move(server)))
     {
         state_->now = std::move(first);
-        state_->acceptor.open(tcp::v4());
-        state_->acceptor.set_option(tcp::acceptor::reuse_address(true));
-        state_->acceptor.bind({asio::ip::address_v4::loopback(), 0});
+        take_port();
         state_->port = state_->acceptor.local_endpoint().port();
-        if (state_->now.what == fault::kind::refuse)
-            state_->acceptor.close();
-        else
-            listen();
+        if (state_->now.what != fault::kind::refuse) listen();
     }
     fault_proxy(fault_proxy&&) = default;
     ~fault_proxy()
@@ -90,13 +85,11 @@ public:
     {
         auto const before = std::exchange(state_->now, std::move(f)).what;
         auto const now = state_->now.what;
-        if (now == fault::kind::refuse) state_->acceptor.close();
-        if (before == fault::kind::refuse && now != fault::kind::refuse) {
-            state_->acceptor.open(tcp::v4());
-            state_->acceptor.set_option(tcp::acceptor::reuse_address(true));
-            state_->acceptor.bind({asio::ip::address_v4::loopback(), state_->port});
-            listen();
+        if (now == fault::kind::refuse && before != now) {
+            state_->acceptor.close();
+            take_port();
         }
+        if (before == fault::kind::refuse && now != before) listen();
         bool const stays = now == fault::kind::freeze || now == fault::kind::trickle || now == fault::kind::delay ||
                            now == fault::kind::none;
         if (!stays) state_->drop();
@@ -136,6 +129,14 @@ private:
         std::vector<std::weak_ptr<link>> links;
     };
     using state_pointer = std::shared_ptr<state>;
+
+    // Bound and not listening: connections are refused, and nobody else gets the port meanwhile.
+    void take_port()
+    {
+        state_->acceptor.open(tcp::v4());
+        state_->acceptor.set_option(tcp::acceptor::reuse_address(true));
+        state_->acceptor.bind({asio::ip::address_v4::loopback(), state_->port});
+    }
 
     void listen()
     {

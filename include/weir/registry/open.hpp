@@ -5,8 +5,10 @@
 #include <weir/registry/consul.hpp>
 #include <weir/registry/dns.hpp>
 #include <weir/registry/etcd.hpp>
+#include <weir/registry/eureka.hpp>
 #include <weir/registry/file.hpp>
 #include <weir/registry/kubernetes.hpp>
+#include <weir/registry/nacos.hpp>
 #include <weir/registry/open_with.hpp>
 #include <weir/registry/static_list.hpp>
 #include <weir/registry/zookeeper.hpp>
@@ -25,6 +27,8 @@ namespace weir::registry {
 ///   consul://host[:port][,host...][/base]    see consul_options.hpp; with tls=true over TLS, verified as the system says
 ///   etcd://[user:password@]host[:port][,host...][/prefix]   see etcd_options.hpp; with tls=true over TLS
 ///   k8s://[host[:port]][/namespace]          see kubernetes_options.hpp
+///   nacos://[user:password@]host[:port][,host...]           see nacos_options.hpp; with tls=true over TLS
+///   eureka://[user:password@]host[:port][,host...][/prefix] see eureka_options.hpp; with tls=true over TLS
 ///   dns://[host[:port]][/name]               see dns_options.hpp
 ///   zk://[user:password@]host[:port][,host...][/root]       see zookeeper_options.hpp
 ///   file:///path/services.json               see file.hpp
@@ -41,6 +45,10 @@ namespace weir::registry {
         etcd,                               //
         basic_etcd<http::tls_transport>,    //
         kubernetes,                         //
+        nacos,                              //
+        basic_nacos<http::tls_transport>,   //
+        eureka,                             //
+        basic_eureka<http::tls_transport>,  //
         dns,                                //
         zookeeper,                          //
         file,                               //

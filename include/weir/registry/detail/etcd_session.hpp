@@ -90,6 +90,7 @@ private:
         etcd_wire wire;
         std::optional<etcd_watch<entry>> watch;
         std::string service;  // that `watch` is of
+        std::string told;     // the revision of the last answer: `watch` goes on between questions
         std::uint64_t lease = 0;
         health put_as = health::passing;
     };
@@ -109,6 +110,7 @@ private:
     {
         if (s.watch && s.service == q.service) return *s.watch;
         s.service = q.service;
+        s.told.clear();
         auto const& o = s.config->options;
         auto const under = folder(s, q.service);
         auto const read = [service = q.service, skip = under.size()](etcd_pair&& p) {
@@ -140,7 +142,7 @@ private:
     {
         auto& w = watch_of(*s, q);
         etcd_watch_said said;
-        if (revision == std::to_string(w.revision()))
+        if (revision == s->told)
             said = co_await w.await_change();
         else
             said = co_await w.read();
@@ -169,7 +171,7 @@ private:
             return {make_error_code(errc::bad_document), std::move(all)};
         }
         if (all.skipped != 0) all.note = std::to_string(all.skipped) + " keys skipped; the first: " + why;
-        if (!said.lost) all.revision = std::to_string(s.watch->revision());
+        if (!said.lost) all.revision = s.told = std::to_string(s.watch->revision());
         return {boost::system::error_code(), std::move(all)};
     }
 

@@ -91,6 +91,7 @@ private:
         kubernetes_service what;
         std::shared_ptr<kubernetes_table> table;
         std::shared_ptr<watch_feed> feed;
+        std::string told;   // the revision of the last answer: the table goes on between questions
         bool beta = false;  // the server has only v1beta1: 1.17 to 1.20
     };
     using state_pointer = std::shared_ptr<state>;
@@ -109,9 +110,10 @@ private:
         return {ec, std::move(l)};
     }
 
-    [[nodiscard]] static answer tell(state const& s)
+    [[nodiscard]] static answer tell(state& s)
     {
         auto told = s.table->tell();
+        s.told = std::get<1>(told).revision;
         std::get<1>(told).server = s.http.server();
         return told;
     }
@@ -153,7 +155,7 @@ private:
 
     static asio::awaitable<answer> await_change(state_pointer s, query q, std::string revision)
     {
-        if (!s->table || s->table->revision() != revision || s->asked != q) co_return co_await list(s, q);
+        if (!s->table || s->told != revision || s->asked != q) co_return co_await list(s, q);
         if (!s->feed) call(*s);
         auto const word = co_await next_word(s->feed);
         // The token may be another one by now: a question looks for it.
