@@ -211,7 +211,7 @@ struct scene {
         registry.reset();
         server.stop();
         io.restart();
-        io.run_for(50ms);
+        io.run_for(5s);  // until all that was begun has ended
     }
 };
 

@@ -98,7 +98,7 @@ private:
             eat(m);
         }
         std::uint64_t last = 0;
-        std::memcpy(&last, bytes, size % 8);
+        if (size % 8 != 0) std::memcpy(&last, bytes, size % 8);  // an empty key may be a null pointer
         eat(last | std::uint64_t{size} << 56);
         v2 ^= 0xff;
         round(), round(), round();
