@@ -110,6 +110,24 @@ public:
 private:
     static constexpr std::size_t piece_size = 16 * 1024;
 
+    // What a read holds. Its reader may hold this object, and would for ever if the context goes with the read pending.
+    class pending {
+    public:
+        explicit pending(std::shared_ptr<stream_core> s) : self_(std::move(s)) {}
+        pending(pending&&) noexcept = default;
+        ~pending()
+        {
+            if (!self_) return;
+            self_->ended_ = true;
+            std::exchange(self_->opening_, std::nullopt);
+            std::exchange(self_->reading_, std::nullopt);
+        }
+        [[nodiscard]] std::shared_ptr<stream_core> take() noexcept { return std::move(self_); }
+
+    private:
+        std::shared_ptr<stream_core> self_;
+    };
+
     // The operation under way, at its handler's executor in the end.
     template <class Handler>
     void begin(std::optional<Handler>& place, Handler&& done)
@@ -179,7 +197,8 @@ private:
         parser_->header_limit(options_.max_header_bytes);
         parser_->body_limit(boost::none);
         beast::http::async_read_header(*stream_, buffer_, *parser_,
-                                       [self = this->shared_from_this()](error_code ec, std::size_t) {
+                                       [held = pending(this->shared_from_this())](error_code ec, std::size_t) mutable {
+                                           auto const self = held.take();
                                            if (self->ended_) return;
                                            if (ec) return self->fail(ec);
                                            self->head_read();
@@ -209,7 +228,8 @@ private:
         body.size = piece_.size();
         body.more = true;
         beast::http::async_read_some(*stream_, buffer_, *parser_,
-                                     [self = this->shared_from_this()](error_code ec, std::size_t) {
+                                     [held = pending(this->shared_from_this())](error_code ec, std::size_t) mutable {
+                                         auto const self = held.take();
                                          if (!self->ended_) self->piece_read(ec);
                                      });
     }
