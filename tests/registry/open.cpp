@@ -22,6 +22,7 @@ TEST_CASE("open: every scheme opens its registry, over TLS where the URL asks fo
     CHECK_FALSE(open(io.get_executor(), "k8s://127.0.0.1/default").registers());
     CHECK_FALSE(open(io.get_executor(), "dns://127.0.0.1").registers());
     CHECK(open(io.get_executor(), "zk://127.0.0.1/services").registers());
+    CHECK(open(io.get_executor(), "zk://127.0.0.1:2281/services?tls=true").registers());
     CHECK_FALSE(open(io.get_executor(), "static://127.0.0.1:80").registers());
     CHECK_FALSE(open(io.get_executor(), "file:///nowhere.json").registers());
 }

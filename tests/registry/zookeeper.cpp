@@ -1,6 +1,9 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // registry::zookeeper against a server that does byte by byte what each test says.
+#include <support/certificate.hpp>
+#include <support/tls_front.hpp>
+#include <weir/http/tls.hpp>
 #include <weir/registry/concepts.hpp>
 #include <weir/registry/zookeeper.hpp>
 #include <weir/testing/scripted_server.hpp>
@@ -20,6 +23,8 @@
 #include <vector>
 
 using namespace std::chrono_literals;
+using weir::http::tls_transport;
+using weir::registry::basic_zookeeper;
 using weir::registry::lease;
 using weir::registry::lease_event;
 using weir::registry::origin;
@@ -27,8 +32,10 @@ using weir::registry::registration;
 using weir::registry::update;
 using weir::registry::zookeeper;
 using weir::registry::zookeeper_options;
+using weir::testing::certificate;
 using weir::testing::script;
 using weir::testing::scripted_server;
+using weir::testing::tls_front;
 namespace detail = weir::registry::detail;
 namespace asio = boost::asio;
 using detail::zk_error;
@@ -37,6 +44,7 @@ using detail::zk_op;
 using detail::zk_writer;
 
 static_assert(weir::registry::service_registry<zookeeper>);
+static_assert(weir::registry::service_registry<basic_zookeeper<tls_transport>>);
 
 namespace {
 
@@ -103,11 +111,12 @@ script full_read(std::string const& ids = "ab")
 struct scene {
     asio::io_context io;
     scripted_server server{io.get_executor()};
-    std::optional<zookeeper> registry;
+    std::optional<detail::network_registry> registry;  // of whatever transport
     std::optional<weir::registry::watch> watch;
     std::vector<update> told;
     std::optional<lease> held;
     std::string events;
+    certificate const* trusted = nullptr;  // and then it is spoken to over TLS
 
     void open(std::function<void(zookeeper_options&)> change = [](zookeeper_options&) {})
     {
@@ -120,7 +129,11 @@ struct scene {
         o.watch.backoff = weir::constant(10ms);
         o.lease.backoff = weir::constant(10ms);
         change(o);
-        registry.emplace(io.get_executor(), o);
+        if (trusted)
+            registry.emplace(basic_zookeeper<tls_transport>(io.get_executor(), o,
+                                                            tls_transport({.authorities_pem = trusted->pem()})));
+        else
+            registry.emplace(zookeeper(io.get_executor(), o));
     }
     void follow(std::function<void(zookeeper_options&)> change = [](zookeeper_options&) {})
     {
@@ -373,4 +386,118 @@ TEST_CASE(
     s.registry->async_deregister("a", [&](boost::system::error_code ec) { refused = ec; });
     CHECK(s.until([&] { return refused.has_value(); }));
     CHECK(refused == boost::system::error_code(make_error_code(weir::errc::registry_refused)));
+}
+
+namespace {
+
+struct authorities {
+    certificate known{{}, nullptr}, unknown{{}, nullptr};
+};
+authorities const& made()
+{
+    static authorities const a;
+    return a;
+}
+
+std::string over_tls(std::uint16_t port, std::string const& host = "127.0.0.1")
+{
+    return "zk://" + host + ":" + std::to_string(port) + "?tls=true";
+}
+
+}  // namespace
+
+TEST_CASE("zookeeper: over TLS as in clear: events, pings while it waits, and a server that goes silent")
+{
+    scene s;
+    tls_front front(s.io, certificate({"IP:127.0.0.1"}, &made().known), s.server.port());
+    s.trusted = &made().known;
+    s.server.next(script()
+                      .read_bytes(greeting)
+                      .send(welcome(0x77, 300))
+                      .read_bytes(read_size(parent))
+                      .send_in_pieces(children(1, "ab"), 3)
+                      .read_bytes(read_size(node("a"), 2))
+                      .send(data(2, instance()) + data(3, instance()))
+                      .read_bytes(12)  // a ping
+                      .send(answer(-2) + event(zk_event_type::data, node("b")))
+                      .read_bytes(read_size(node("b")))
+                      .send(data(4, instance(81)))
+                      .read_bytes(12)
+                      .hang());
+    s.server.always(script().hang());
+    s.follow([&](zookeeper_options& o) { o.url = over_tls(front.port()); });
+    CHECK(s.shows("ab"));
+    CHECK(s.until([&] { return s.watch->current()->instances->back().address.port == 81; }));
+    CHECK(s.watch->status().failures == 0);
+    CHECK(s.goes_stale());
+    CHECK(s.watch->status().note == "the server has gone silent");
+    s.check_scripts();
+}
+
+TEST_CASE("zookeeper: a server that does not prove who it is over TLS is told nothing")
+{
+    auto const& [known, unknown] = made();
+    struct row {
+        char const* what;
+        certificate shown;
+        char const* host;
+    };
+    for (auto const& [what, shown, host] :
+         {row{"an unknown authority", certificate({"IP:127.0.0.1"}, &unknown), "127.0.0.1"},
+          row{"another address", certificate({"IP:127.0.0.2"}, &known), "127.0.0.1"},
+          row{"another name", certificate({"DNS:example.org"}, &known), "localhost"},
+          row{"expired", certificate({"IP:127.0.0.1", -7200, -3600}, &known), "127.0.0.1"}}) {
+        CAPTURE(what);
+        scene s;
+        tls_front front(s.io, shown, s.server.port());
+        s.trusted = &known;
+        s.server.always(full_read().hang());
+        s.follow([&, at = host](zookeeper_options& o) { o.url = over_tls(front.port(), at); });
+        CHECK(s.until([&] { return s.watch->status().failures > 0; }));
+        CHECK(std::string(s.watch->status().last_error.category().name()) == "asio.ssl");
+        CHECK(s.server.connections() == 0);
+        CHECK(s.watch->current() == nullptr);
+    }
+}
+
+TEST_CASE("zookeeper: a TLS handshake that hangs ends with connect_timeout, then the next server is asked")
+{
+    scene s;
+    scripted_server silent(s.io.get_executor());
+    silent.always(script().hang());
+    tls_front front(s.io, certificate({"IP:127.0.0.1"}, &made().known), s.server.port());
+    s.trusted = &made().known;
+    s.server.always(full_read().hang());
+    auto const both = "zk://127.0.0.1:" + std::to_string(silent.port()) + ",127.0.0.1:" + std::to_string(front.port());
+    s.follow([&](zookeeper_options& o) { o.url = both + "?tls=true", o.connect_timeout = 100ms; });
+    CHECK(s.shows("ab"));
+
+    scene t;  // nobody else to ask: the question's own limit, and its cancellation
+    t.trusted = &made().known;
+    t.server.always(script().hang());
+    t.open(
+        [&](zookeeper_options& o) { o.url = over_tls(t.server.port()), o.timeout = 150ms, o.connect_timeout = 60s; });
+    for (bool const cancel : {true, false}) {
+        asio::cancellation_signal stop;
+        std::optional<boost::system::error_code> ended;
+        auto done = [&](boost::system::error_code ec, auto const&) { ended = ec; };
+        t.registry->async_resolve({"web"}, asio::bind_cancellation_slot(stop.slot(), done));
+        auto const before = t.server.connections();
+        CHECK(t.until([&] { return t.server.connections() > before; }));
+        if (cancel) stop.emit(asio::cancellation_type::total);
+        CHECK(t.until([&] { return ended.has_value(); }, 2s));
+        CHECK(ended == (cancel ? boost::system::error_code(asio::error::operation_aborted)
+                               : boost::system::error_code(make_error_code(weir::errc::registry_unavailable))));
+    }
+}
+
+TEST_CASE("zookeeper: the URL says whether there is TLS, and the transport has to be of the same mind")
+{
+    asio::io_context io;
+    CHECK_THROWS_WITH_AS(zookeeper(io.get_executor(), {.url = "zk://a?tls=true"}),
+                         "weir: zookeeper_options.url asks for TLS (tls=true) and needs a TLS transport",
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(basic_zookeeper<tls_transport>(io.get_executor(), {.url = "zk://a"}),
+                         "weir: zookeeper_options.url must ask for TLS (tls=true) for a TLS transport",
+                         std::invalid_argument);
 }

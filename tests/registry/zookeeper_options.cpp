@@ -55,6 +55,10 @@ TEST_CASE("zookeeper_options: what the URL says wins, and its password is quoted
     CHECK(c.password.reveal() == "s3cret");
     CHECK(c.session == 4s);
     CHECK(c.wait == 30s);
+    CHECK_FALSE(o.address().tls);
+    CHECK(zookeeper_options{.url = "zk://a:2281?tls=true"}.address().tls);
+    CHECK_FALSE(zookeeper_options{.url = "zk://a?tls=false"}.address().tls);
+    CHECK_THROWS_AS((void)zookeeper_options{.url = "https://a"}.address(), std::invalid_argument);
     o.url = "zk://me:s3cret@10.0.0.1?x=1";
     try {
         (void)o.checked();

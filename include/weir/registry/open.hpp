@@ -30,7 +30,7 @@ namespace weir::registry {
 ///   nacos://[user:password@]host[:port][,host...]           see nacos_options.hpp; with tls=true over TLS
 ///   eureka://[user:password@]host[:port][,host...][/prefix] see eureka_options.hpp; with tls=true over TLS
 ///   dns://[host[:port]][/name]               see dns_options.hpp
-///   zk://[user:password@]host[:port][,host...][/root]       see zookeeper_options.hpp
+///   zk://[user:password@]host[:port][,host...][/root]       see zookeeper_options.hpp; with tls=true over TLS
 ///   file:///path/services.json               see file.hpp
 ///   static://host:port[,host:port...]        see static_list.hpp
 ///
@@ -39,20 +39,21 @@ namespace weir::registry {
 /// Seen in: examples/34_registries_by_url.cpp
 [[nodiscard]] inline any_registry open(asio::any_io_executor executor, std::string_view url)
 {
-    return open_with<                       //
-        consul,                             //
-        basic_consul<http::tls_transport>,  //
-        etcd,                               //
-        basic_etcd<http::tls_transport>,    //
-        kubernetes,                         //
-        nacos,                              //
-        basic_nacos<http::tls_transport>,   //
-        eureka,                             //
-        basic_eureka<http::tls_transport>,  //
-        dns,                                //
-        zookeeper,                          //
-        file,                               //
-        static_list                         //
+    return open_with<                          //
+        consul,                                //
+        basic_consul<http::tls_transport>,     //
+        etcd,                                  //
+        basic_etcd<http::tls_transport>,       //
+        kubernetes,                            //
+        nacos,                                 //
+        basic_nacos<http::tls_transport>,      //
+        eureka,                                //
+        basic_eureka<http::tls_transport>,     //
+        dns,                                   //
+        zookeeper,                             //
+        basic_zookeeper<http::tls_transport>,  //
+        file,                                  //
+        static_list                            //
         >(std::move(executor), url);
 }
 

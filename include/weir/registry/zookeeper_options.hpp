@@ -16,8 +16,10 @@ namespace weir::registry {
 
 /// Options of registry::zookeeper.
 struct zookeeper_options {
-    /// The servers of one ensemble: `zk://[user:password@]host[:port][,host[:port]...][/root][?session=10s&wait=55s]`,
-    /// with port 2181 unless given. What it says of the fields below wins.
+    /// The servers of one ensemble:
+    /// `zk://[user:password@]host[:port][,host[:port]...][/root][?session=10s&wait=55s&tls=true]`, with port 2181
+    /// unless given, over TLS too, for which ZooKeeper has no port of its own (its setting secureClientPort). What it
+    /// says of the fields below wins.
     std::string url = "zk://127.0.0.1:2181";
     std::string root = "/weir/services";  ///< below it a node for each service, and below that one for each instance
     std::string user = {};                ///< of ZooKeeper's scheme "digest"; empty: nobody
@@ -27,7 +29,7 @@ struct zookeeper_options {
     /// How long the server may keep a watch's session without hearing of it; a lease's is its registration's ttl.
     duration session = std::chrono::seconds(10);
     duration wait = std::chrono::seconds(55);            ///< a watch that is quiet for this long says that it is alive
-    duration connect_timeout = std::chrono::seconds(1);  ///< of one server, before the next is tried
+    duration connect_timeout = std::chrono::seconds(1);  ///< of one server, TLS's handshake and all
     duration timeout = std::chrono::seconds(5);          ///< of one question that is not a watch's or a lease's
     watch_options watch = {};                            ///< its await_timeout is made of `wait`, whatever it says
     lease_options lease = {};
@@ -49,7 +51,8 @@ inline detail::registry_url zookeeper_options::address() const
                                              .port = 2181,
                                              .parameters = {"session", "wait"},
                                              .user = true,
-                                             .http = false});
+                                             .http = false,
+                                             .tls = true});
 }
 
 inline zookeeper_options zookeeper_options::checked() const

@@ -5,7 +5,9 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
+#include <support/certificate.hpp>
 #include <support/server_process.hpp>
+#include <weir/http/tls.hpp>
 #include <weir/registry/zookeeper.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -24,6 +26,9 @@
 #include <vector>
 
 using namespace std::chrono_literals;
+using weir::http::tls_options;
+using weir::http::tls_transport;
+using weir::registry::basic_zookeeper;
 using weir::registry::health;
 using weir::registry::lease;
 using weir::registry::lease_event;
@@ -34,6 +39,7 @@ using weir::registry::snapshot;
 using weir::registry::update;
 using weir::registry::zookeeper;
 using weir::registry::zookeeper_options;
+using weir::testing::certificate;
 using weir::testing::find_program;
 using weir::testing::free_ports;
 using weir::testing::server_process;
@@ -49,14 +55,30 @@ std::string class_path()
     return std::filesystem::exists("/usr/share/java/zookeeper.jar") ? "/usr/share/java/*" : "";
 }
 
+// In clear, or over TLS, where it demands a certificate of its clients too.
 class server {
 public:
-    server() : port_(free_ports(1).front())
+    explicit server(bool secure) : port_(free_ports(1).front())
     {
-        auto const at = [&](char const* name) { return (directory_.path() / name).string(); };
-        std::ofstream(at("zoo.cfg")) << "tickTime=500\ndataDir=" << at("data") << "\nclientPort=" << port_
-                                     << "\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n"
-                                        "minSessionTimeout=1000\nmaxSessionTimeout=20000\n";
+        auto const at = [&](char const* name) { return file(name); };
+        std::string const port = secure ? "secureClientPort" : "clientPort";
+        std::ofstream cfg(at("zoo.cfg"));
+        cfg << "tickTime=500\ndataDir=" << at("data") << "\n"
+            << port << "=" << port_ << "\n"
+            << port << "Address=127.0.0.1\nadmin.enableServer=false\n"
+            << "minSessionTimeout=1000\nmaxSessionTimeout=20000\n";
+        if (secure) {
+            certificate const authority({}, nullptr), mine({"IP:127.0.0.1"}, &authority),
+                client({"IP:127.0.0.1"}, &authority);
+            std::ofstream(at("ca.pem")) << authority.pem();
+            std::ofstream(at("server.pem")) << mine.key_pem() << mine.pem();
+            std::ofstream(at("client.pem")) << client.pem();
+            std::ofstream(at("client.key")) << client.key_pem();
+            cfg << "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n"
+                << "ssl.keyStore.location=" << at("server.pem") << "\nssl.keyStore.type=PEM\nssl.clientAuth=need\n"
+                << "ssl.trustStore.location=" << at("ca.pem") << "\nssl.trustStore.type=PEM\n";
+        }
+        cfg.close();
         process_.emplace(
             std::vector<std::string>{find_program("WEIR_JAVA", "java"), "-Xmx64m", "-XX:TieredStopAtLevel=1", "-cp",
                                      class_path(), "org.apache.zookeeper.server.quorum.QuorumPeerMain", at("zoo.cfg")},
@@ -66,6 +88,12 @@ public:
 
     [[nodiscard]] std::uint16_t port() const { return static_cast<std::uint16_t>(std::stoi(port_)); }
     [[nodiscard]] server_process& process() { return *process_; }
+    [[nodiscard]] std::string file(std::string const& name) const { return (directory_.path() / name).string(); }
+    [[nodiscard]] tls_options tls() const
+    {
+        return {
+            .authorities_file = file("ca.pem"), .certificate_file = file("client.pem"), .key_file = file("client.key")};
+    }
     void forget() { std::filesystem::remove_all(directory_.path() / "data"); }
 
 private:
@@ -144,10 +172,13 @@ private:
 };
 
 struct scene {
+    explicit scene(bool tls = false) : secure(tls) {}
+
+    bool secure;
     asio::io_context io;
-    server zk;
+    server zk{secure};
     proxy between{io, zk.port()};
-    std::optional<zookeeper> registry;
+    std::optional<weir::registry::detail::network_registry> registry;  // of whatever transport
     std::optional<weir::registry::watch> watch;
     std::vector<update> told;
     std::optional<lease> held;
@@ -155,7 +186,7 @@ struct scene {
 
     [[nodiscard]] zookeeper_options options() const
     {
-        zookeeper_options o{.url = between.url()};
+        zookeeper_options o{.url = between.url() + (secure ? "?tls=true" : "")};
         o.session = 2s;
         o.watch.pace = 10ms;
         o.watch.hold = 2s;
@@ -163,7 +194,17 @@ struct scene {
         o.lease.backoff = weir::constant(100ms);
         return o;
     }
-    void open(zookeeper_options const& o) { registry.emplace(io.get_executor(), o); }
+    void open(zookeeper_options const& o)
+    {
+        if (secure)
+            open(o, zk.tls());
+        else
+            registry.emplace(zookeeper(io.get_executor(), o));
+    }
+    void open(zookeeper_options const& o, tls_options const& t)
+    {
+        registry.emplace(basic_zookeeper<tls_transport>(io.get_executor(), o, tls_transport(t)));
+    }
     void follow()
     {
         watch.emplace(registry->watch({"web"}));
@@ -408,6 +449,68 @@ TEST_CASE(
     auto const kept = std::move(s.held);
     CHECK_FALSE(s.keep(web("b", 60s)));
     CHECK_FALSE(s.held->registered());
+}
+
+TEST_CASE("real zookeeper: over TLS: registered, watched, resumed after a cut, and after its memory was lost")
+{
+    scene s(true);
+    auto o = s.options();
+    o.watch.hold = 15s;
+    s.open(o);
+    CHECK(s.keep(web("a", 6s)));
+    s.follow();
+    CHECK(s.shows("a+"));
+    s.held->set_state(health::warning);
+    CHECK(s.shows("a~", 3s));  // by the watch
+    auto const connections = s.between.connections;
+    s.between.cut();
+    CHECK(s.until([&] { return s.between.connections >= connections + 2; }));
+    CHECK(s.shows("a~"));
+    auto const failures = s.watch->status().failures;
+    s.run_for(4s);  // longer than the watch's session
+    CHECK(s.watch->status().failures == failures);
+    CHECK(s.held->registered());
+    CHECK(s.events == "");
+
+    s.zk.process().stop(SIGKILL);
+    CHECK(s.goes_stale());
+    s.zk.forget();
+    s.zk.process().start();
+    CHECK(s.shows("a~", 30s));
+    CHECK(s.until([&] { return s.held->registered(); }));
+    for (auto const& u : s.told) CHECK(u.now->instances->size() == 1);
+}
+
+TEST_CASE("real zookeeper: over TLS, whom one of the two does not trust there is no talk with")
+{
+    scene s(true);
+    auto const o = s.options();
+    s.open(o);
+    s.follow();
+    CHECK(s.shows(""));
+
+    certificate const stranger({}, nullptr);
+    auto wrong_authority = s.zk.tls(), wrong_name = s.zk.tls(), nobody = s.zk.tls();
+    wrong_authority.authorities_file.clear();
+    wrong_authority.authorities_pem = stranger.pem();
+    wrong_name.expected_name = "zoo.internal";
+    nobody.certificate_file.clear();
+    nobody.key_file.clear();
+    for (auto const& t : {wrong_authority, wrong_name, nobody}) {
+        basic_zookeeper<tls_transport> registry(s.io.get_executor(), o, tls_transport(t));
+        std::optional<boost::system::error_code> ended;
+        registry.async_resolve({"web"}, [&](boost::system::error_code ec, auto const&) { ended = ec; });
+        CHECK(s.until([&] { return ended.has_value(); }, 6s));
+        CHECK(*ended);
+        if (!t.certificate_file.empty()) CHECK(std::string(ended->category().name()) == "asio.ssl");
+    }
+    auto in_clear = o;
+    in_clear.url = s.between.url();
+    zookeeper registry(s.io.get_executor(), in_clear);
+    std::optional<boost::system::error_code> ended;
+    registry.async_resolve({"web"}, [&](boost::system::error_code ec, auto const&) { ended = ec; });
+    CHECK(s.until([&] { return ended.has_value(); }, 6s));
+    CHECK(*ended);
 }
 
 int main(int argc, char** argv)

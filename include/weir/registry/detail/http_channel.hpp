@@ -4,13 +4,13 @@
 #include <weir/core/endpoint.hpp>
 #include <weir/http/answer_stream.hpp>
 #include <weir/http/client.hpp>
+#include <weir/registry/detail/check_transport.hpp>
 #include <weir/registry/detail/erased_handler.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <functional>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -80,16 +80,6 @@ private:
     Transport transport_;
     http::basic_client<asio::any_io_executor, Transport> client_;
 };
-
-/// Throws std::invalid_argument, naming the `field`, when what the URL says is not what the transport does.
-template <class Transport>
-void check_transport(bool tls, std::string const& field)
-{
-    if (tls != Transport::handshakes)
-        throw std::invalid_argument("weir: " + field +
-                                    (tls ? " asks for TLS (https:// or tls=true) and needs a TLS transport"
-                                         : " must ask for TLS (https:// or tls=true) for a TLS transport"));
-}
 
 template <class Transport>
 [[nodiscard]] http_channel_maker http_channels_over(Transport transport)

@@ -32,6 +32,7 @@ struct registry_url_form {
     hosts servers = needed;
     bool user = false;  ///< user:password@ is allowed
     bool http = true;   ///< http:// and https:// are taken too, with their own default ports; and `tls=true`
+    bool tls = false;   ///< `tls=true` alone is taken, without http:// and https://
 };
 
 /// Where a registry is, and how to use it, as people write it:
@@ -139,7 +140,7 @@ inline registry_url registry_url::parse(std::string_view text, registry_url_form
     else
         u.refuse("it must start with " + u.form_.scheme + "://");
     u.read(text.substr(u.scheme.size() + 3));
-    if (u.form_.http && u.flag("tls", u.tls)) u.tls = true;
+    if ((u.form_.http || u.form_.tls) && u.flag("tls", u.tls)) u.tls = true;
     return u;
 }
 
@@ -230,11 +231,11 @@ inline void registry_url::read_parameters(std::string_view text)
         auto key = decoded(pair.substr(0, equals), "a parameter's name");
         if (equals == pair.npos || key.empty()) refuse("after the ? there must be pairs key=value");
         bool const known = std::find(form_.parameters.begin(), form_.parameters.end(), key) != form_.parameters.end() ||
-                           (form_.http && key == "tls");
+                           ((form_.http || form_.tls) && key == "tls");
         if (!known) {
             std::string all;
             for (auto const& p : form_.parameters) all += (all.empty() ? "" : ", ") + p;
-            if (form_.http) all += (all.empty() ? "" : ", ") + std::string("tls");
+            if (form_.http || form_.tls) all += (all.empty() ? "" : ", ") + std::string("tls");
             refuse("there is no parameter \"" + shown_url(key) + "\"; " +
                    (all.empty() ? "it knows none" : "it knows " + all));
         }

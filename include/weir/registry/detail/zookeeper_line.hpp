@@ -7,6 +7,7 @@
 #include <weir/core/random.hpp>
 #include <weir/registry/detail/cancelled.hpp>
 #include <weir/registry/detail/zookeeper_frames.hpp>
+#include <weir/registry/detail/zookeeper_stream.hpp>
 #include <weir/registry/secret.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -14,7 +15,6 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <algorithm>
@@ -37,6 +37,7 @@ struct zookeeper_access {
     std::string user;
     secret password;
     duration connect_timeout{};
+    zookeeper_stream_maker open;
 };
 
 struct zookeeper_answer {
@@ -57,8 +58,8 @@ public:
           on_event_(std::move(on_event)),
           // Not all clients of an ensemble at its first member.
           server_(uniform_below(thread_random(), access_->servers.size())),
+          strand_(strand),
           resolver_(strand),
-          socket_(strand),
           clock_(strand)
     {
     }
@@ -120,8 +121,9 @@ private:
     std::shared_ptr<zookeeper_access const> access_;
     std::function<void(zk_event const&)> on_event_;
     std::uint64_t server_;
+    asio::any_io_executor strand_;
     asio::ip::tcp::resolver resolver_;
-    asio::ip::tcp::socket socket_;
+    std::unique_ptr<zookeeper_stream> stream_;
     weir::timer clock_;
     zk_splitter splitter_;
     std::array<char, 16384> buffer_;
@@ -143,9 +145,8 @@ private:
 
 inline void zookeeper_line::drop(boost::system::error_code ec, std::string why)
 {
-    boost::system::error_code ignored;
     resolver_.cancel();
-    socket_.close(ignored);
+    if (stream_) stream_->close();
     splitter_ = {};
     ++tick_;
     clock_.cancel();
@@ -158,11 +159,9 @@ inline void zookeeper_line::drop(boost::system::error_code ec, std::string why)
 // Of a few bytes, without waiting: where these do not go out at once, nothing has gone out for long.
 inline void zookeeper_line::say(std::string const& frame)
 {
-    boost::system::error_code ec;
-    socket_.non_blocking(true, ec);
-    if (!ec && socket_.write_some(asio::buffer(frame), ec) == frame.size()) return void(spoke_ = now());
+    if (stream_->say(frame)) return void(spoke_ = now());
     silent_ = true;
-    socket_.close(ec);
+    stream_->close();
 }
 
 inline void zookeeper_line::arm(time_point until)
@@ -178,17 +177,16 @@ inline void zookeeper_line::arm(time_point until)
 
 inline void zookeeper_line::tick()
 {
-    boost::system::error_code ignored;
     auto const t = now();
     over_ = t >= until_;
     silent_ = open_ && t >= later(heard_, timeout_ / 3 * 2);
     if (over_ || silent_) {
         resolver_.cancel();
-        socket_.cancel(ignored);
+        if (stream_) stream_->cancel();
         return;
     }
     say(write_zk_plain(static_cast<std::int32_t>(zk_xid::ping), zk_op::ping));
-    if (socket_.is_open()) arm(until_);
+    if (stream_->is_open()) arm(until_);
 }
 
 inline asio::awaitable<std::optional<std::string>> zookeeper_line::next_frame(time_point until)
@@ -207,7 +205,7 @@ inline asio::awaitable<std::optional<std::string>> zookeeper_line::next_frame(ti
         }
         over_ = silent_ = false;
         arm(until);
-        auto const [ec, size] = co_await socket_.async_read_some(asio::buffer(buffer_), quietly);
+        auto const [ec, size] = co_await stream_->read(asio::buffer(buffer_));
         ++tick_;
         clock_.cancel();
         if (!ec) {
@@ -216,7 +214,7 @@ inline asio::awaitable<std::optional<std::string>> zookeeper_line::next_frame(ti
         } else if (silent_) {
             drop(make_error_code(errc::registry_unavailable), "the server has gone silent");
             co_return std::nullopt;
-        } else if (over_ || (ec == asio::error::operation_aborted && socket_.is_open())) {
+        } else if (over_ || (ec == asio::error::operation_aborted && stream_->is_open())) {
             error_ = ec;
             co_return std::nullopt;
         } else {
@@ -239,7 +237,7 @@ inline asio::awaitable<bool> zookeeper_line::ask(std::string frames, std::int32_
                                                  std::vector<zookeeper_answer>& answers)
 {
     auto const self = shared_from_this();
-    auto const [failed, written] = co_await asio::async_write(socket_, asio::buffer(frames), quietly);
+    auto const [failed, written] = co_await stream_->write(asio::buffer(frames));
     spoke_ = now();
     if (failed) {
         drop(failed, {});
@@ -310,7 +308,7 @@ inline asio::awaitable<zookeeper_line::handshake> zookeeper_line::greet(endpoint
         return handshake::failed;
     };
     boost::system::error_code ec;
-    socket_.close(ec);
+    stream_ = access_->open(strand_, server.host);
     splitter_ = {};
     over_ = false;
     asio::ip::tcp::endpoint to(asio::ip::make_address(server.host, ec), server.port);
@@ -323,13 +321,17 @@ inline asio::awaitable<zookeeper_line::handshake> zookeeper_line::greet(endpoint
     }
     bool const stopped = co_await cancelled();
     if (stopped) co_return fail(asio::error::operation_aborted, {});
-    auto const [refused] = co_await socket_.async_connect(to, quietly);
+    auto const [refused, none] = co_await stream_->connect(to);
     if (refused) co_return fail(refused, {});
-    socket_.set_option(asio::ip::tcp::no_delay(true), ec);
+    bool const left = co_await cancelled();
+    if (left) co_return fail(asio::error::operation_aborted, {});
+    arm(until);  // again: it may have come between the two, when nobody was there to hear it
+    auto const [unproven, nothing] = co_await stream_->handshake();
+    if (unproven) co_return fail(unproven, {});
 
     auto const ms = std::chrono::ceil<std::chrono::milliseconds>(session_timeout).count();
     auto const hello = write_zk_connect(zxid_, static_cast<std::int32_t>(ms), session_);
-    auto const [failed, written] = co_await asio::async_write(socket_, asio::buffer(hello), quietly);
+    auto const [failed, written] = co_await stream_->write(asio::buffer(hello));
     if (failed) co_return fail(failed, {});
     auto const frame = co_await next_frame(until);
     if (!frame) {
@@ -362,7 +364,7 @@ inline asio::awaitable<zookeeper_line::handshake> zookeeper_line::greet(endpoint
 inline asio::awaitable<bool> zookeeper_line::sign_in(time_point until)
 {
     auto const name = write_zk_auth("digest", access_->user + ":" + access_->password.reveal());
-    auto const [failed, written] = co_await asio::async_write(socket_, asio::buffer(name), quietly);
+    auto const [failed, written] = co_await stream_->write(asio::buffer(name));
     if (failed) {
         drop(failed, {});
         co_return false;

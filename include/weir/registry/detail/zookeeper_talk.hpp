@@ -32,10 +32,11 @@ namespace weir::registry::detail {
 
 /// What the conversations of one registry::zookeeper have in common. Immutable.
 struct zookeeper_config {
-    explicit zookeeper_config(zookeeper_options const& o)
+    zookeeper_config(zookeeper_options const& o, zookeeper_stream_maker open)
         : options(o.checked()),
-          access(std::make_shared<zookeeper_access const>(
-              zookeeper_access{o.address().servers, options.user, options.password, options.connect_timeout}))
+          tls(o.address().tls),
+          access(std::make_shared<zookeeper_access const>(zookeeper_access{
+              o.address().servers, options.user, options.password, options.connect_timeout, std::move(open)}))
     {
         options.watch.await_timeout = options.wait + std::chrono::seconds(10);
     }
@@ -50,6 +51,7 @@ struct zookeeper_config {
     }
 
     zookeeper_options options;
+    bool tls;
     std::shared_ptr<zookeeper_access const> access;
 };
 
