@@ -34,6 +34,7 @@ public:
         std::vector<std::string> awaited;  // the revisions waited from
         int asking = 0, most_asking = 0, cancelled = 0;
         std::size_t skipped = 0;
+        duration wish{};  // not to be asked for so long
         struct reply {
             time_point at;
             bool ok;
@@ -69,6 +70,8 @@ public:
         state_->bell.cancel();
     }
     void heal() const { state_->broken.reset(); }
+
+    [[nodiscard]] duration retry_after() const { return state_->wish; }
 
     template <class Token>
     auto async_list(registry::query const&, Token&& token) const

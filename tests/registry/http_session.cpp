@@ -308,3 +308,40 @@ TEST_CASE("http_session: a streamed answer brings its head and then its pieces; 
     s.open({.servers = {s.a.endpoint()}, .credentials = {.file = file}});
     CHECK(open() == "401 cannot read a token from the file " + file);
 }
+
+TEST_CASE("http_session: what 429 and 503 say of coming back is the wish of that server, until it answers again")
+{
+    scene s;
+    s.open({.servers = {s.a.endpoint()}});
+    CHECK(s.session->retry_after() == 0s);
+    for (int const status : {429, 503}) {
+        s.a.next(script().read_request().answer(status, "x", "Retry-After: 30\r\n"));
+        (void)s.get();
+        CHECK(s.session->retry_after() > 29s);
+        CHECK(s.session->retry_after() <= 30s);
+        s.a.next(script().read_request().answer(200, "b"));
+        CHECK(s.get() == "200 b");
+        CHECK(s.session->retry_after() == 0s);
+    }
+    for (auto const* const nothing : {"", "Retry-After: \r\n", "Retry-After: -5\r\n", "Retry-After: soon\r\n",
+                                      "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n"}) {
+        s.a.next(script().read_request().answer(503, "x", nothing));
+        CHECK(s.get() == "503 x");
+        CHECK(s.session->retry_after() == 0s);
+    }
+    s.a.next(script().read_request().answer(500, "x", "Retry-After: 30\r\n"));
+    CHECK(s.get() == "500 x");
+    CHECK(s.session->retry_after() == 0s);
+    s.a.next(script().read_request().answer(503, "x", "Retry-After: 99999999999999999999999999\r\n"));
+    CHECK(s.get() == "503 x");
+    CHECK(s.session->retry_after() > 24h);  // whoever waits knows for how long at most
+
+    scene t;  // the wish of one of two does not keep from asking the other
+    t.open({.servers = {t.a.endpoint(), t.b.endpoint()}});
+    t.a.next(script().read_request().answer(503, "x", "Retry-After: 30\r\n"));
+    CHECK(t.get() == "503 x");
+    CHECK(t.session->retry_after() == 0s);
+    t.b.next(script().read_request().answer(500, "x"));
+    CHECK(t.get() == "500 x");
+    CHECK(t.session->retry_after() > 29s);
+}

@@ -37,6 +37,7 @@ struct fake {
         std::map<std::string, std::string> meta;
         std::vector<weir::time_point> puts, beats, removes;
         int asking = 0, most_asking = 0;
+        weir::duration wish{};  // not to be asked for so long
     };
     std::shared_ptr<state> s;
 
@@ -57,6 +58,7 @@ struct fake {
             },
             token, s->clock);
     }
+    [[nodiscard]] weir::duration retry_after() const { return s->wish; }
     template <class Token>
     auto async_put(registration const& r, Token&& token)
     {
@@ -194,6 +196,65 @@ TEST_CASE("keeper: a registry that is not there at the start is waited for")
     s.registry.s->broken = {};
     s.world.run_for(6s);
     CHECK(s.events == "G");
+}
+
+TEST_CASE("keeper: a registry that asks for quiet is not asked to register before; heartbeats wait a third of the TTL")
+{
+    scene s;
+    s.registry.s->broken = weir::errc::registry_unavailable;
+    s.registry.s->wish = 20s;
+    s.start();
+    s.world.run_for(10min);
+    auto const& puts = s.registry.s->puts;
+    REQUIRE(puts.size() > 20);
+    for (std::size_t i = 1; i < puts.size(); ++i) {
+        CHECK(puts[i] - puts[i - 1] >= 20s);
+        CHECK(puts[i] - puts[i - 1] <= 22s + 2ms);
+    }
+
+    s.registry.s->broken = {};
+    s.world.run_for(23s);
+    CHECK(s.events == "G");
+    s.world.run_for(1min);
+    s.registry.s->broken = weir::errc::registry_unavailable;
+    auto const before = s.registry.s->beats.size();
+    s.world.run_for(13s);
+    auto const& beats = s.registry.s->beats;
+    REQUIRE(beats.size() > before + 1);
+    for (std::size_t i = before + 1; i < beats.size(); ++i) {
+        CHECK(beats[i] - beats[i - 1] >= 5s);  // without the wish it would be the backoff
+        CHECK(beats[i] - beats[i - 1] <= 5s + 2ms);
+    }
+    s.registry.s->broken = {};
+    s.world.run_for(6s);
+    CHECK(s.held.registered());
+    CHECK(s.events == "G");
+
+    // What the user changes is told at once, and then there is quiet again.
+    s.registry.s->broken = weir::errc::registry_unavailable;
+    auto const told = puts.size();
+    s.held.update([] {
+        auto r = web();
+        r.meta = {{"zone", "south"}};
+        return r;
+    }());
+    s.world.run_for(10ms);
+    CHECK(puts.size() == told + 1);
+    CHECK(beats.back() < puts.back());
+}
+
+TEST_CASE("keeper: no answer asks for more quiet than max_retry_after and a tenth; 0 heeds none")
+{
+    for (auto const& [most, least_tries] : {std::pair<weir::duration, std::size_t>{1min, 54}, {0s, 700}}) {
+        scene s;
+        s.registry.s->broken = weir::errc::registry_unavailable;
+        s.registry.s->wish = 24h;
+        s.held = weir::registry::keep(s.world.get_executor(), s.registry, web(), {.max_retry_after = most},
+                                      weir::random_engine{3});
+        s.world.run_for(1h);
+        CHECK(s.registry.s->puts.size() >= least_tries);
+        if (most > 0s) CHECK(s.registry.s->puts.size() <= 61);
+    }
 }
 
 TEST_CASE("keeper: a refusal is told once, and tried again at most every 30 s")

@@ -38,8 +38,8 @@ struct scene {
 
     void start(weir::registry::watch_options o = {})
     {
-        watcher = std::make_unique<weir::registry::watcher>(
-            world.get_executor(), registry, weir::registry::query{"web"}, o, weir::random_engine{7});
+        watcher = std::make_unique<weir::registry::watcher>(world.get_executor(), registry,
+                                                            weir::registry::query{"web"}, o, weir::random_engine{7});
         watch = std::make_unique<weir::registry::watch>(watcher->subscribe());
         listen();
     }
@@ -345,6 +345,43 @@ TEST_CASE("watcher: failures are retried with growing pauses, at most 30 s, one 
     CHECK(s.registry->most_asking == 1);
 }
 
+TEST_CASE("watcher: a registry that asks for quiet is not asked before, and not for ever after")
+{
+    struct row {
+        weir::duration wish, most, least, longest;  // what is asked for, and the pauses to expect
+    };
+    for (auto const& r : {row{40s, 1min, 40s, 44s}, row{24h, 1min, 60s, 66s}, row{24h, 5s, 5s, 31s},
+                          row{24h, 0s, 0s, 31s}, row{0s, 1min, 0s, 31s}}) {
+        CAPTURE(r.wish.count());
+        CAPTURE(r.most.count());
+        scene s;
+        s.registry->wish = r.wish;
+        s.registry.fail(refused);
+        s.start({.max_retry_after = r.most});
+        s.world.run_for(30min);
+        auto const& asked = s.registry->lists;
+        REQUIRE(asked.size() > 20);
+        bool spread = false;
+        for (std::size_t i = 1; i < asked.size(); ++i) {
+            CHECK(asked[i] - asked[i - 1] >= r.least);
+            CHECK(asked[i] - asked[i - 1] <= r.longest + 2ms);
+            spread = spread || asked[i] - asked[i - 1] > r.least + 100ms;
+        }
+        CHECK(spread);  // those who were told the same do not come back together
+    }
+    scene s;  // quiet is over with the wish
+    s.registry->wish = 40s;
+    s.registry.fail(refused);
+    s.start();
+    s.world.run_for(10s);
+    s.registry.heal();
+    s.registry.knows(letters("ab"));
+    s.world.run_for(29s);
+    CHECK(s.registry->lists.size() == 1);
+    s.world.run_for(6s);
+    CHECK(s.set() == "ab");
+}
+
 TEST_CASE("watcher: the backoff starts afresh only after a conversation of ten seconds")
 {
     scene s;
@@ -566,6 +603,8 @@ TEST_CASE("watcher: bad options name the field")
                          doctest::Contains("watch_options.max_loss must be in [0, 1], and is 1.5"),
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS(make({.hold = -1s}), doctest::Contains("watch_options.hold"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(make({.max_retry_after = 25h}), doctest::Contains("watch_options.max_retry_after must be in"),
+                         std::invalid_argument);
     CHECK_THROWS_WITH_AS(make({.list_timeout = 0s}), doctest::Contains("watch_options.list_timeout"),
                          std::invalid_argument);
 }

@@ -32,6 +32,11 @@ struct lease_options {
     /// Pause before asking again after a failure. Heartbeats come back within a third of the TTL whatever this says.
     weir::backoff backoff =
         exponential(std::chrono::milliseconds(100), std::chrono::seconds(30)).with(jitter::decorrelated);
+
+    /// A registry that says when to come back (Retry-After of an answer of 429 or 503) is not asked to register before
+    /// that, but waited for no longer than this and a tenth; heartbeats wait a third of the TTL at most, and what the
+    /// user changes is told at once. 0: it is not heeded.
+    duration max_retry_after = std::chrono::minutes(1);
 };
 
 /// Has `backend` know `r`, and keeps that true. Returns at once; the lease's events tell how it goes.
@@ -160,7 +165,7 @@ private:
         // Forgotten once, come back at once; a registry that forgets at every heartbeat is met with backoff.
         beat_now_ = false;
         put_now_ = false;
-        if (failures_ > 1) co_await sleep(refused_ ? options_.backoff.max() : now_.ttl / 3);
+        if (failures_ > 1) co_await sleep(refused_ ? options_.backoff.max() : now_.ttl / 3, duration::max());
         if (stopped_) co_return false;
         auto const a = co_await ask(step::put, options_.timeout);
         if (stopped_) co_return false;
@@ -188,7 +193,11 @@ private:
                 if (!told.ec) tell({lease_event::kind::updated});
                 note_refusal(told);
                 // Later, then: the heartbeats have to go on.
-                if (told.ec) put_later_ = true;
+                if (told.ec) {
+                    put_later_ = true;
+                    co_await wait(std::min(asked_for(), third));
+                    if (stopped_) co_return;
+                }
             }
             auto const a = co_await ask(step::beat, std::min(options_.timeout, third));
             if (stopped_) co_return;
@@ -209,7 +218,7 @@ private:
                 co_return;
             }
             ++failures_;
-            co_await sleep(third);
+            co_await sleep(third, third);
         }
     }
 
@@ -236,11 +245,18 @@ private:
         tell({lease_event::kind::refused, a.ec, a.reply.note});
     }
 
-    // Backoff, at most `limit`.
-    asio::awaitable<void> sleep(duration limit)
+    // Backoff, at most `limit`, or what the registry asks for, at most `longest`.
+    asio::awaitable<void> sleep(duration limit, duration longest)
     {
         last_pause_ = options_.backoff.delay(failures_, failures_ > 1 ? last_pause_ : duration{}, random_);
-        co_await wait(std::min(last_pause_, limit));
+        co_await wait(std::max(std::min(last_pause_, limit), std::min(asked_for(), longest)));
+    }
+
+    // And up to a tenth more: others have been told the same.
+    [[nodiscard]] duration asked_for()
+    {
+        auto const wish = std::min(source_->retry_after(), options_.max_retry_after);
+        return wish + jittered(wish / 10);
     }
 
     asio::awaitable<void> wait(duration d)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/registry/detail/erased_handler.hpp>
+#include <weir/registry/detail/retry_after.hpp>
 #include <weir/registry/registration.hpp>
 
 #include <concepts>
@@ -27,6 +28,7 @@ using reply_handler = detail::erased_handler<reply>;
 ///   async_remove(r, done)         forget it; no error if it is not there. Asked on behalf of people who know no more
 ///                                 than an id, all else in `r` is empty: a registry that needs the service's name too
 ///                                 answers std::errc::invalid_argument
+///   retry_after() const           if it is there: see watch_backend
 template <class B>
 concept lease_backend =
     std::move_constructible<B> && requires(B& b, registration const& r, health h, reply_handler done) {
@@ -44,6 +46,7 @@ public:
     virtual void put(registration const& r, reply_handler done) = 0;
     virtual void beat(registration const& r, health h, reply_handler done) = 0;
     virtual void remove(registration const& r, reply_handler done) = 0;
+    [[nodiscard]] virtual duration retry_after() const = 0;
 };
 
 template <lease_backend Backend>
@@ -57,6 +60,7 @@ public:
         backend_.async_beat(r, h, std::move(done));
     }
     void remove(registration const& r, reply_handler done) override { backend_.async_remove(r, std::move(done)); }
+    [[nodiscard]] duration retry_after() const override { return retry_after_of(backend_); }
 
 private:
     Backend backend_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/registry/detail/erased_handler.hpp>
+#include <weir/registry/detail/retry_after.hpp>
 #include <weir/registry/snapshot.hpp>
 
 #include <concepts>
@@ -33,6 +34,9 @@ using listing_handler = detail::erased_handler<listing>;
 ///   ends. A backend that is told of single changes keeps the set itself, applies all that have come, and gives the
 ///   whole: the watcher asks again no faster than watch_options.pace, so a burst costs one answer.
 ///
+///   retry_after() const                    if it is there: for how long, a duration from now on, the registry wishes
+///   not to be asked, as an answer of 429 or 503 may say. It is looked at after failures.
+///
 /// A backend knows the protocol and no patience: no retries, no guards, no pauses. It does look after its servers'
 /// addresses (detail/http_session.hpp).
 /// Seen in: detail/consul_session.hpp, tests/registry/fake_registry.hpp
@@ -51,6 +55,7 @@ public:
     virtual ~watch_source() = default;
     virtual void list(query const& q, listing_handler done) = 0;
     virtual void await_change(query const& q, std::string const& revision, listing_handler done) = 0;
+    [[nodiscard]] virtual duration retry_after() const = 0;
 };
 
 template <watch_backend Backend>
@@ -63,6 +68,7 @@ public:
     {
         backend_.async_await_change(q, revision, std::move(done));
     }
+    [[nodiscard]] duration retry_after() const override { return retry_after_of(backend_); }
 
 private:
     Backend backend_;

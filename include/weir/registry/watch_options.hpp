@@ -37,6 +37,11 @@ struct watch_options {
     weir::backoff backoff =
         exponential(std::chrono::milliseconds(100), std::chrono::seconds(30)).with(jitter::decorrelated);
 
+    /// A registry that says with an answer of 429 or 503 when to come back (Retry-After) is not asked before that, but
+    /// waited for no longer than this and a tenth: no answer silences a watch for a day. 0: it is not heeded. Where
+    /// there are several servers, the wish of one does not keep from asking another.
+    duration max_retry_after = std::chrono::minutes(1);
+
     /// A conversation that lasted this long starts the backoff afresh. Without it, a registry that answers once and
     /// fails is asked in a tight loop.
     duration settled = std::chrono::seconds(10);
@@ -59,6 +64,8 @@ inline void watch_options::check() const
     if (list_timeout <= duration::zero()) bad_option("watch_options.list_timeout", "above 0 ms", list_timeout);
     if (await_timeout <= duration::zero()) bad_option("watch_options.await_timeout", "above 0 ms", await_timeout);
     if (backoff.max() <= duration::zero()) bad_option("watch_options.backoff", "above 0 ms", backoff.max());
+    if (max_retry_after < duration::zero() || max_retry_after > std::chrono::hours(24))
+        bad_option("watch_options.max_retry_after", "in [0, 86400000] ms", max_retry_after);
     if (settled < duration::zero()) bad_option("watch_options.settled", "at least 0 ms", settled);
     if (pace < duration::zero()) bad_option("watch_options.pace", "at least 0 ms", pace);
 }

@@ -55,6 +55,7 @@ public:
     {
     }
 
+    [[nodiscard]] duration retry_after() const { return http_.retry_after(); }
     void async_list(query const& q, listing_handler done) { ask_for(q, std::nullopt, std::move(done)); }
 
     void async_await_change(query const& q, std::string const& revision, listing_handler done)

@@ -56,6 +56,7 @@ public:
     {
     }
 
+    [[nodiscard]] duration retry_after() const { return state_->wire.http().retry_after(); }
     void async_list(query const& q, listing_handler done) { spawn_for(strand(), list(state_, q), std::move(done)); }
 
     void async_await_change(query const& q, std::string const& revision, listing_handler done)

@@ -7,6 +7,7 @@
 #include <weir/registry/detail/http_access.hpp>
 #include <weir/registry/detail/http_channel.hpp>
 #include <weir/registry/lease_backend.hpp>
+#include <weir/retry/retry_after.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -15,6 +16,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/system/error_code.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -24,6 +27,7 @@
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace weir::registry::detail {
 
@@ -104,6 +108,12 @@ public:
         return e.host + ':' + std::to_string(e.port);
     }
 
+    /// How long the server that is to be asked next wishes not to be: what it said with 429 or 503, if it did.
+    [[nodiscard]] duration retry_after() const
+    {
+        return std::max(between(state_->now(), state_->quiet_until[state_->at]), duration::zero());
+    }
+
     /// Sent from now on in place of the configured credentials, under the same header: what a login gave. Empty: the
     /// configured ones again.
     void authorize(secret value) { state_->login = std::move(value); }
@@ -154,7 +164,11 @@ public:
 private:
     struct state {
         state(executor_type e, std::shared_ptr<http_access> a, duration limit)
-            : strand(std::move(e)), access(std::move(a)), channel(access->open(strand, limit)), at(access->preferred())
+            : strand(std::move(e)),
+              access(std::move(a)),
+              channel(access->open(strand, limit)),
+              at(access->preferred()),
+              quiet_until(access->servers())
         {
         }
 
@@ -185,14 +199,25 @@ private:
         }
 
         // What server `asked` did is its own trouble. Late, or no longer wanted, is not for other sessions to learn from.
-        void note(std::size_t asked, boost::system::error_code ec, unsigned status)
+        void note(std::size_t asked, boost::system::error_code ec, http::response const& answer)
         {
+            auto const status = answer.result_int();
+            if (!ec) quiet_until[asked] = later(now(), wish_of(answer));
             bool const overloaded = !ec && (status >= 500 || status == 429 || status == 408);
             if (ec == asio::error::operation_aborted) {
                 if (at == asked) at = (asked + 1) % access->servers();
             } else if (ec || overloaded) {
                 leave(asked);
             }
+        }
+
+        // RFC 9110, 10.2.3; RFC 6585, 4.
+        [[nodiscard]] static duration wish_of(http::response const& a)
+        {
+            if (a.result_int() != 429 && a.result_int() != 503) return duration::zero();
+            auto const said = a[http::field::retry_after];
+            auto const today = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+            return parse_retry_after({said.data(), said.size()}, today).value_or(duration::zero());
         }
 
         // Whether the token just shown, and refused, has become another one.
@@ -205,7 +230,8 @@ private:
         std::shared_ptr<http_access> access;
         std::unique_ptr<http_channel> channel;
         secret login;
-        std::size_t at;  // which server
+        std::size_t at;                       // which server
+        std::vector<time_point> quiet_until;  // for each of them
     };
 
     // A question on its way, and its answer's first reader.
@@ -226,7 +252,7 @@ private:
 
         void operator()(boost::system::error_code ec, http::response answer)
         {
-            s->note(asked, ec, answer.result_int());
+            s->note(asked, ec, answer);
             if (!ec && answer.result() == http::status::unauthorized && repeat && s->has_other(shown_token))
                 return send(s, std::move(*repeat), std::move(done), false);
             done(ec, std::move(answer));
@@ -278,7 +304,7 @@ private:
         template <class Self>
         void operator()(Self& self, boost::system::error_code ec, http::response answer)
         {
-            s->note(asked, ec, answer.result_int());
+            s->note(asked, ec, answer);
             if (ec) return self.complete(ec, std::move(answer), nullptr);
             if (answer.result() == http::status::unauthorized && std::exchange(again, false) &&
                 s->has_other(shown_token))

@@ -62,6 +62,7 @@ public:
     {
     }
 
+    [[nodiscard]] duration retry_after() const { return state_->http.retry_after(); }
     void async_list(query const& q, listing_handler done)
     {
         spawn_for(state_->http.get_executor(), list(state_, q), std::move(done));

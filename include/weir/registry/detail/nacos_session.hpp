@@ -42,6 +42,7 @@ public:
     {
     }
 
+    [[nodiscard]] duration retry_after() const { return state_->wire.http().retry_after(); }
     void async_list(query const& q, listing_handler done)
     {
         spawn_for(strand(), list(state_, q, false), std::move(done));

@@ -47,6 +47,7 @@ public:
         else
             refuse(std::move(done));
     }
+    [[nodiscard]] duration retry_after() const override { return retry_after_of(backend_); }
 
 private:
     static void refuse(reply_handler done)

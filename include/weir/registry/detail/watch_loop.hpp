@@ -19,6 +19,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -81,7 +82,11 @@ private:
             if (self->stopped_) break;
             if (between(began, self->pause_.now()) > self->options_.settled) failures = 0, pause = {};
             pause = self->options_.backoff.delay(++failures, pause, self->random_);
-            co_await self->sleep_until(later(self->pause_.now(), pause));
+            // What the registry asks for, and up to a tenth more: others have been told the same.
+            auto const wish = std::min(self->source_->retry_after(), self->options_.max_retry_after);
+            auto const spread = uniform_below(self->random_, static_cast<std::uint64_t>(wish.count() / 10 + 1));
+            auto const asked_for = wish + duration(static_cast<duration::rep>(spread));
+            co_await self->sleep_until(later(self->pause_.now(), std::max(pause, asked_for)));
         }
     }
 
