@@ -26,6 +26,7 @@
 #include <weir/http/priority_header.hpp>
 #include <weir/http/server.hpp>
 #include <weir/http/server_options.hpp>
+#include <weir/http/trace_context.hpp>
 #include <weir/http/transport.hpp>
 #include <weir/http/url.hpp>
 #include <weir/http/validate.hpp>
