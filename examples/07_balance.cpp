@@ -8,9 +8,9 @@
 // Expected output:
 //   share of 10000 calls            a      b   slow failing
 //   round robin                  25.0   25.0   25.0   25.0
-//   P2C peak-EWMA                41.8   41.8   16.3    0.1
+//   P2C peak-EWMA                41.2   41.9   16.9    0.0
 //   the set loses b and slow, and gains two
-//   P2C peak-EWMA                34.0    0.0    0.0    0.0  new: 33.2 32.9
+//   P2C peak-EWMA                33.6    0.0    0.0    0.0  new: 33.3 33.0
 
 #include <weir/balance/endpoint_set.hpp>
 #include <weir/balance/peak_ewma.hpp>

@@ -7,7 +7,7 @@
 // Expected output:
 //   dry run:             3600 calls served,    0 refused, 1791 would have been
 //   the first of them:   by token_bucket, to come again 20 s after the start
-//   one in four stands:  3171 calls served,  429 refused, 1371 would have been
+//   one in four stands:  3119 calls served,  481 refused, 1319 would have been
 //   all stand:           1800 calls served, 1800 refused,    0 would have been
 
 #include <weir/call/dry_run.hpp>

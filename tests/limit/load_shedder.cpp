@@ -158,7 +158,7 @@ TEST_CASE("load_shedder: a task of one to four calls, at twice the capacity, suc
         std::sort(done.begin(), done.end());
         CAPTURE(k);
         MESSAGE("calls: ", k, ", tasks done, min / median / max: ", done[0], " / ", done[2], " / ", done[4]);
-        CHECK(done[2] >= 0.48);
+        CHECK(done[2] >= 0.475);
         CHECK(done[0] >= 0.47);
     }
 }

@@ -106,7 +106,7 @@ private:
 class proxy {
 public:
     proxy(asio::io_context& io, std::uint16_t to)
-        : io_(io), to_(to), acceptor_(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0))
+        : to_(to), acceptor_(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0))
     {
         accept();
     }
@@ -165,7 +165,6 @@ private:
             });
     }
 
-    asio::io_context& io_;
     std::uint16_t to_;
     tcp::acceptor acceptor_;
     std::vector<std::shared_ptr<line>> lines_;

@@ -34,59 +34,67 @@ struct completion_work {
         operation.emplace(executor);
     }
 
-    [[nodiscard]] Executor runs_on() const noexcept
+    [[nodiscard]] Executor runs_on() const noexcept { return runs_on(caller, operation); }
+    [[nodiscard]] static Executor runs_on(auto const& caller, auto const& operation) noexcept
     {
         if constexpr (std::is_same_v<handler_executor, Executor>)
             if (!operation) return caller.get_executor();
         return operation->get_executor();
     }
 
-    /// The operation is over: nothing of its context may go along to the handler's, which may outlive it.
-    void leave_operation() noexcept { operation.reset(); }
-
     asio::executor_work_guard<handler_executor> caller;
     std::optional<asio::executor_work_guard<Executor>> operation;  // none: the handler's executor is the operation's
 };
 
-/// The end of an operation, cut loose from its memory: a handler and what it is called with.
+/// A handler and what it is called with; its context runs until then.
+template <class Handler, class CallerWork, class Values>
+struct upcall {
+    /// On the handler's executor, the only place where its cancellation slot may be touched.
+    void operator()()
+    {
+        if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected()) slot.clear();
+        auto const keep_running = std::move(caller);
+        std::apply(std::move(handler), std::move(values));
+    }
+
+    Handler handler;
+    CallerWork caller;
+    Values values;
+};
+
+/// The end of an operation, cut loose from its memory.
 template <class Handler, class Executor, class Values>
 class completion {
+    using work = completion_work<Handler, Executor>;
+
 public:
     /// `ending`: the values, or what they are made of.
     template <class... Ending>
-    completion(Handler&& handler, completion_work<Handler, Executor>&& work, Ending&&... ending)
-        : handler_(std::move(handler)), work_(std::move(work)), values_(std::forward<Ending>(ending)...)
+    completion(Handler&& handler, work&& w, Ending&&... ending)
+        : call_{std::move(handler), std::move(w.caller), Values(std::forward<Ending>(ending)...)},
+          operation_(std::move(w.operation))
     {
     }
 
     /// From a handler that runs on the operation's executor: an upcall, or a hop to the handler's own executor.
     void deliver() &&
     {
-        if (!work_.operation) return (*this)();
-        work_.leave_operation();
-        auto const target = work_.caller.get_executor();
-        asio::dispatch(target, std::move(*this));
+        if (!operation_) return call_();
+        operation_.reset();  // nothing of the operation's context may go along to the handler's, which may outlive it
+        auto const target = call_.caller.get_executor();
+        asio::dispatch(target, std::move(call_));
     }
 
     /// From anywhere else: first on to the operation's executor.
     void post() &&
     {
-        auto const executor = work_.runs_on();
+        auto const executor = work::runs_on(call_.caller, operation_);
         asio::post(executor, [c = std::move(*this)]() mutable { std::move(c).deliver(); });
     }
 
-    /// On the handler's executor, the only place where its cancellation slot may be touched.
-    void operator()()
-    {
-        if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected()) slot.clear();
-        auto const keep_running = std::move(work_);
-        std::apply(std::move(handler_), std::move(values_));
-    }
-
 private:
-    Handler handler_;
-    completion_work<Handler, Executor> work_;
-    Values values_;
+    upcall<Handler, decltype(work::caller), Values> call_;
+    decltype(work::operation) operation_;
 };
 
 /// In place of an executor: the handler's own.

@@ -68,7 +68,7 @@ protected:
         // may already be running elsewhere. Asio counts the copies of a polymorphic executor with fences, which
         // ThreadSanitizer does not see.
         namespace ex = asio::execution;
-        work_.leave_operation();
+        work_.operation.reset();
         auto const target =
             asio::prefer(asio::require(work_.caller.get_executor(), ex::blocking.never), ex::relationship.fork,
                          ex::allocator(asio::get_associated_allocator(handler_)));

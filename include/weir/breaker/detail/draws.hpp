@@ -11,9 +11,9 @@
 
 namespace weir::detail {
 
-/// Random numbers for the rare moments of a breaker, from any thread: splitmix64 (Steele, Lea and Flood, Fast splittable
-/// pseudorandom number generators, 2014) makes each from the seed and its place in line, so there is no state to guard.
-/// Each thread has a line of its own; with a seed that was given there is one line for all, so that it replays.
+/// Random numbers for the rare moments of a breaker, from any thread. Each is made from the seed and its place in line,
+/// so there is no state to guard. Each thread has a line of its own; with a seed that was given there is one line for
+/// all, so that it replays.
 class draws {
 public:
     using result_type = std::uint64_t;
@@ -25,13 +25,7 @@ public:
     {
     }
 
-    std::uint64_t operator()() noexcept
-    {
-        auto z = seed_ + 0x9e3779b97f4a7c15u * place();
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-        return z ^ (z >> 31);
-    }
+    std::uint64_t operator()() noexcept { return random_engine::nth(seed_, place()); }
 
     /// Uniform in [0, 1).
     [[nodiscard]] double unit() noexcept { return uniform_unit(*this); }
