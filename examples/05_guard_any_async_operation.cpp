@@ -1,7 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// A pipeline guards any Asio operation, not only HTTP. Here it is a read from a pipe: a sensor writes a line now and then,
-// and sometimes nothing. A read that takes too long is cancelled for real and tried again; any completion token works.
+// A pipeline guards any Asio operation, not only HTTP. Here it is a read from a pipe: a sensor writes a line now and
+// then, and sometimes nothing. A read that takes too long is cancelled for real and tried again; any completion token
+// works.
 //
 // Expected output:
 //   the sensor says: 21.5 degrees (attempt 1)

@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // When a service is down, asking it again and again costs both sides. A throttle watches how much of what was asked was
-// accepted, and refuses the rest here, without a connection, a packet or a wait. It keeps probing with a tenth, and when the
-// service is well again, it opens step by step, not at once.
+// accepted, and refuses the rest here, without a connection, a packet or a wait. It keeps probing with a tenth, and
+// when the service is well again, it opens step by step, not at once.
 //
 // A client asks 100 times a second; between the 10th and the 40th second the service refuses everything.
 //

@@ -1,8 +1,9 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// Which registry a service asks is a matter of where it runs, not of its code: a list of addresses on a laptop, a file in
-// a container, Consul or etcd in production. So the configuration gives a URL, and `open` gives the registry it names.
-// What cannot be opened is refused before anything is asked, with what would be right and without the secret in it.
+// Which registry a service asks is a matter of where it runs, not of its code: a list of addresses on a laptop, a file
+// in a container, Consul or etcd in production. So the configuration gives a URL, and `open` gives the registry it
+// names. What cannot be opened is refused before anything is asked, with what would be right and without the secret in
+// it.
 //
 // Expected output:
 //   static://10.0.0.7:8080,10.0.0.8:8080   -> 10.0.0.7:8080 10.0.0.8:8080

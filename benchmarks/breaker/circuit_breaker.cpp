@@ -5,8 +5,8 @@
 // closed.cpp.
 //
 // Each success is counted on a cache line of its own processor, and is exact all the same: whoever judges the circuit
-// collects them first. Tried, and not kept: leaving up to 63 of them uncollected per thread. It saves nothing beside this,
-// and the count is no longer exact when the circuit is judged.
+// collects them first. Tried, and not kept: leaving up to 63 of them uncollected per thread. It saves nothing beside
+// this, and the count is no longer exact when the circuit is judged.
 
 #include <weir/breaker/circuit_breaker.hpp>
 #include <weir/breaker/keyed_breakers.hpp>

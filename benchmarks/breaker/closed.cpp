@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// What a breaker that has nothing to say adds to a call, and what its callers notice of each other: asking for leave and
-// recording a success, the time passed in, from one thread and from several.
+// What a breaker that has nothing to say adds to a call, and what its callers notice of each other: asking for leave
+// and recording a success, the time passed in, from one thread and from several.
 
 #include "../support/report.hpp"
 

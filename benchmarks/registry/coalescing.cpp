@@ -1,8 +1,9 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// From a registry's answer to a balancer's pick: how long until 10,000 instances that a registry pushes are picked from,
-// and until a burst of 10,000 single changes is through. The registry is in this process, so no network is in it; the
-// watcher, the comparison, the endpoints and the set are those of production, and so is the pace of a streaming registry.
+// From a registry's answer to a balancer's pick: how long until 10,000 instances that a registry pushes are picked
+// from, and until a burst of 10,000 single changes is through. The registry is in this process, so no network is in it;
+// the watcher, the comparison, the endpoints and the set are those of production, and so is the pace of a streaming
+// registry.
 
 #include <weir/balance/endpoint_set.hpp>
 #include <weir/registry/follow.hpp>

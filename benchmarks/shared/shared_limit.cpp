@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// What a limit that many processes share costs a decision: from the lease, with what the leases cost spread over it; and
-// where WEIR_REDIS_PORT names a Redis on loopback, decisions per second through it, with leases and without.
+// What a limit that many processes share costs a decision: from the lease, with what the leases cost spread over it;
+// and where WEIR_REDIS_PORT names a Redis on loopback, decisions per second through it, with leases and without.
 
 #include "../support/limiters.hpp"
 

@@ -15,8 +15,8 @@ static_assert(weir::limit_algorithm<littles_law>);
 
 namespace {
 
-/// A service that finishes one call every 10 ms and takes 100 ms for it when there is nothing to wait for, so ten are in
-/// progress when it is just busy; always as full as the limit lets it be.
+/// A service that finishes one call every 10 ms and takes 100 ms for it when there is nothing to wait for, so ten are
+/// in progress when it is just busy; always as full as the limit lets it be.
 struct saturated {
     littles_law limit;
     time_point now{1h};

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// Admits with 1 to 64 threads, disturbed between any two steps on shared memory; records every admission; examines every
-// interval against the bound that the limiter promises. See tests/README.md.
+// Admits with 1 to 64 threads, disturbed between any two steps on shared memory; records every admission; examines
+// every interval against the bound that the limiter promises. See tests/README.md.
 
 #include "never_over/rows.hpp"
 

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// Beside each limiter an oracle that decides the same in exact arithmetic: a million random decisions each, at the edges of
-// the clock, of the numbers and of the quotas.
+// Beside each limiter an oracle that decides the same in exact arithmetic: a million random decisions each, at the
+// edges of the clock, of the numbers and of the quotas.
 
 #include "never_over/exact_bucket.hpp"
 

@@ -105,8 +105,8 @@ inline constexpr auto tell_the_time = [](auto& limiter, turn const& t) {
     if (limiter.try_acquire(t.n, t.now)) t.admit_at(t.now);
 };
 
-/// For when the rate changes between being told the time and deciding: which of the two rates was in force at a time that
-/// has passed, nobody can say.
+/// For when the rate changes between being told the time and deciding: which of the two rates was in force at a time
+/// that has passed, nobody can say.
 inline constexpr auto tell_and_wait = [](auto& limiter, turn const& t) {
     if (limiter.try_acquire(t.n, t.now)) t.admit_by_now();
 };

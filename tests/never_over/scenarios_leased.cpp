@@ -35,7 +35,8 @@ struct leased {
     std::string end()
     {
         if (auto wrong = over(events, allowance{rate}, options.burst); !wrong.empty()) return wrong;
-        // After a pause there is the burst, but for what was missing from the lease; then nothing; then all of it again.
+        // After a pause there is the burst, but for what was missing from the lease; then nothing; then all of it
+        // again.
         pass(1'000'000);
         std::uint64_t left = 0;
         while (bucket.try_acquire(1)) ++left;
@@ -61,7 +62,8 @@ struct uneven : leased {
     void thread(unsigned i) { take(1 + i % 2), take(2), take(); }
 };
 
-/// One who is about to pay for a lease is held up across a pause in which the bucket fills, while another lease is used.
+/// One who is about to pay for a lease is held up across a pause in which the bucket fills, while another lease is
+/// used.
 struct held_up : leased {
     held_up() { take(8); }
     void thread(unsigned i)

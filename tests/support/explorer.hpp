@@ -14,12 +14,12 @@
 #include <ucontext.h>
 
 /// Runs small scenarios in every order of their steps. A step is one operation on a weir::atomic or weir::mutex (see
-/// exploring_atomic.hpp); the threads of a scenario are fibers of one thread, so a run is deterministic, and an order is
-/// a list of decisions that can be printed and replayed.
+/// exploring_atomic.hpp); the threads of a scenario are fibers of one thread, so a run is deterministic, and an order
+/// is a list of decisions that can be printed and replayed.
 ///
-/// All orders with at most `bound` preemptions are run, bound 0 first (iterative context bounding: Musuvathi and Qadeer,
-/// PLDI 2007; most races need one or two). Every step sees the latest value: what only a weaker memory order could show
-/// is not found here.
+/// All orders with at most `bound` preemptions are run, bound 0 first (iterative context bounding: Musuvathi and
+/// Qadeer, PLDI 2007; most races need one or two). Every step sees the latest value: what only a weaker memory order
+/// could show is not found here.
 namespace weir::exploring {
 
 struct options {

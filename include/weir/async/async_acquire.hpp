@@ -234,8 +234,8 @@ private:
 };
 
 // Three may end it: the limit that hands over a slot, the clock, the caller. The limit decides: whoever takes the
-// waiter out of its queue ends the operation, and if nobody could, the slot is coming. The completion is posted when all
-// three that may still come here are through: the limit, the timer queue, and the function that started it.
+// waiter out of its queue ends the operation, and if nobody could, the slot is coming. The completion is posted when
+// all three that may still come here are through: the limit, the timer queue, and the function that started it.
 template <class Handler, class Executor>
 class slot_wait final : public waiting_op<slot_wait<Handler, Executor>, Handler, Executor, concurrency_slot>,
                         public concurrency_waiter,

@@ -146,9 +146,10 @@ private:
         }
     };
 
-    /// Lets `event` happen, then does what the machine says. True from `event`: keep `latest`, what an attempt has ended
-    /// with, and mostly that is the end of the call, too, so that it is kept nowhere. One event at a time: an operation
-    /// that completes inside its own initiation, against Asio's rules, finds the loop running and leaves the rest to it.
+    /// Lets `event` happen, then does what the machine says. True from `event`: keep `latest`, what an attempt has
+    /// ended with, and mostly that is the end of the call, too, so that it is kept nowhere. One event at a time: an
+    /// operation that completes inside its own initiation, against Asio's rules, finds the loop running and leaves the
+    /// rest to it.
     template <class Event, class... Latest>
     static void run(pointer self, context from, Event event, Latest&&... latest)
     {

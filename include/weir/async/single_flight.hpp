@@ -31,16 +31,16 @@ struct single_flight_options {
 /// `op()` is called only if nothing is in flight for the key, once, on a strand of `executor`. It returns a deferred
 /// operation `void(error_code, Value)` or an `asio::awaitable<Value>`; it is kept until that has ended.
 ///
-/// Signature:    void(boost::system::error_code, Value) or void(std::exception_ptr, Value), as of `op`. Everybody gets a
-///               copy of the value, of the error, or the exception itself; for a large value share a pointer.
-/// Fails:        as the operation; asio::error::operation_aborted when this caller cancelled; errc::too_many_calls for a
-///               new key above max_in_flight; errc::stopped when this object or its context is destroyed.
+/// Signature:    void(boost::system::error_code, Value) or void(std::exception_ptr, Value), as of `op`. Everybody gets
+///               a copy of the value, of the error, or the exception itself; for a large value share a pointer.
+/// Fails:        as the operation; asio::error::operation_aborted when this caller cancelled; errc::too_many_calls for
+///               a new key above max_in_flight; errc::stopped when this object or its context is destroyed.
 /// Cancellation: all types, and only for the caller who asks: it leaves at once and the others wait on. When the last
 ///               one has left, the operation is cancelled (terminal); who comes after that begins a new one.
 /// Executor:     a handler is called on its associated executor, by default the one given here; never inside this
 ///               function, and once.
-/// Lifetimes:    the destructor ends all waits and cancels what is in flight, but does not wait for it: what `op` refers
-///               to must live until then.
+/// Lifetimes:    the destructor ends all waits and cancels what is in flight, but does not wait for it: what `op`
+///               refers to must live until then.
 /// Throws:       constructor, std::invalid_argument for max_in_flight; what the key's hash and memory throw.
 /// Threads:      any. Under a lock run only the key's equality, for keys of one hash; it must not come back here.
 /// Cost:         to join, one allocation from the handler's allocator and a short lock; to begin, five or so more.

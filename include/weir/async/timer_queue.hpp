@@ -27,8 +27,8 @@ namespace weir {
 namespace asio = boost::asio;
 
 /// All waits of weir in one execution context, behind one Asio timer. It is also the one place where weir's
-/// asynchronous code gets the time, so a context whose queue runs on a virtual clock makes that code run in virtual time,
-/// unchanged (testing/virtual_time.hpp).
+/// asynchronous code gets the time, so a context whose queue runs on a virtual clock makes that code run in virtual
+/// time, unchanged (testing/virtual_time.hpp).
 ///
 /// Why not an Asio timer for each wait: arming and cancelling one costs more than everything else weir does around a
 /// call. Here a wait is a node in a tree. While waits come and go, the Asio timer is armed for the earliest node but

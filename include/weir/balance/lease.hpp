@@ -62,8 +62,8 @@ public:
         close();
     }
 
-    /// For balancers: a member of `snapshot`, or its `position`-th pickable one. Without a rule only calls in flight are
-    /// counted.
+    /// For balancers: a member of `snapshot`, or its `position`-th pickable one. Without a rule only calls in flight
+    /// are counted.
     lease(std::shared_ptr<endpoint_snapshot const> snapshot, endpoint_snapshot::member const& chosen,
           detail::latency_rule const* rule = nullptr) noexcept
         : snapshot_(std::move(snapshot)), member_(&chosen), rule_(rule)

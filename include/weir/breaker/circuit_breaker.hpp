@@ -28,8 +28,8 @@ namespace weir {
 /// back. A probe that has not reported when its lease ends has failed, so half-open ends whatever the probes do. It
 /// opens for at least as long as the failure that opened it asked for (outcome::retry_after), up to max_open_for.
 ///
-/// After closing, with `ramp_for`, it lets a growing share of the calls through. To open again on the way up counts as a
-/// recovery that failed.
+/// After closing, with `ramp_for`, it lets a growing share of the calls through. To open again on the way up counts as
+/// a recovery that failed.
 ///
 /// Refuses: errc::circuit_open. retry_at: when it will be half open; while the probes are out, when the first lease
 ///          ends; on the ramp, when the share reaches what this call drew; `never` while forced open.
@@ -64,8 +64,8 @@ public:
     }
     [[nodiscard]] admission<permit> admit() noexcept { return admit(circuit_.clock.now()); }
 
-    /// Half-open is reached by asking: once the open time is over this says half_open, and the next admit, or `advance`,
-    /// makes it so.
+    /// Half-open is reached by asking: once the open time is over this says half_open, and the next admit, or
+    /// `advance`, makes it so.
     [[nodiscard]] circuit_state state(time_point now) const noexcept { return circuit_.state(now); }
     [[nodiscard]] circuit_state state() const noexcept { return state(circuit_.clock.now()); }
 

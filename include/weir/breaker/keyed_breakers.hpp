@@ -35,10 +35,10 @@ namespace weir {
 ///   auto leave = per_host.admit(host, now);              // or of(host): one key as a gate for a pipeline
 ///
 /// When it is full, a new key takes the place of one that is not needed: closed, with no call in flight and nobody who
-/// holds its gate, and either equal to a new one or not asked for `idle_for`. A key that is open, half open, on the ramp
-/// or set by hand stays, whatever comes. It looks at up to 64 of those that were not asked for longest. If none of them
-/// can go, the call of the new key is let through without a breaker, and `unguarded()` counts it: too many sick peers are
-/// no reason to refuse a well one.
+/// holds its gate, and either equal to a new one or not asked for `idle_for`. A key that is open, half open, on the
+/// ramp or set by hand stays, whatever comes. It looks at up to 64 of those that were not asked for longest. If none of
+/// them can go, the call of the new key is let through without a breaker, and `unguarded()` counts it: too many sick
+/// peers are no reason to refuse a well one.
 ///
 /// Key:     text, or any value with std::hash and ==.
 /// Refuses: as the key's circuit_breaker.

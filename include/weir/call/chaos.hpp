@@ -93,8 +93,8 @@ public:
         requires std::invocable<Instead&> && std::invocable<Before&>
     [[nodiscard]] auto around(Op op, Instead instead, Before before, Clock clock = {});
 
-    /// The same for an asynchronous operation: async_around(op [, instead, before]). In weir/async/async_chaos.hpp, where
-    /// a delay waits on a timer.
+    /// The same for an asynchronous operation: async_around(op [, instead, before]). In weir/async/async_chaos.hpp,
+    /// where a delay waits on a timer.
     template <class Op, class... Functions>
     [[nodiscard]] auto async_around(Op op, Functions... instead_and_before);
 

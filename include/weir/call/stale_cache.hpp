@@ -49,13 +49,13 @@ struct cached {
 ///   weir::stale_cache<std::string, price> prices{{.fresh_for = 5s, .stale_for = 1h}};
 ///   auto p = prices.call("tea", [&] { return guarded.call(fetch_price); });
 ///
-/// Beyond `capacity` the entry that was used least recently goes. Large caches are cut into shards of their own locks, by
-/// the key's hash; "least recently" is then true of a shard.
+/// Beyond `capacity` the entry that was used least recently goes. Large caches are cut into shards of their own locks,
+/// by the key's hash; "least recently" is then true of a shard.
 ///
 /// Throws:  constructor and reconfigure, std::invalid_argument for the options; `put` and `call` what the copy of a
 ///          key, its hash, and memory throw.
-/// Threads: any. Values are shared and const, and are never copied. Under a lock run only the key's hash and equality; they
-///          must not come back to the cache. Keys and values are made and destroyed without locks.
+/// Threads: any. Values are shared and const, and are never copied. Under a lock run only the key's hash and equality;
+///          they must not come back to the cache. Keys and values are made and destroyed without locks.
 /// Cost:    a lookup: one hash, one short lock. A store: two or three allocations.
 /// Seen in: examples/25_fallback.cpp
 template <class Key, class Value, class Hash = std::hash<Key>, class Equal = std::equal_to<Key>>
@@ -80,8 +80,8 @@ public:
     }
 
     /// The fresh value; else what `load()` gives, which is kept; else the stale value, marked so, with load's error.
-    /// `load` returns a value or a result, is called without locks, and what it throws passes through, unless there is a
-    /// stale value. Callers of one key at one moment each load; async/single_flight.hpp joins them.
+    /// `load` returns a value or a result, is called without locks, and what it throws passes through, unless there is
+    /// a stale value. Callers of one key at one moment each load; async/single_flight.hpp joins them.
     template <std::invocable Load, clock Clock = tsc_clock>
     [[nodiscard]] result<cached<Value>> call(Key const& key, Load&& load, Clock const& clock = {});
 

@@ -152,8 +152,8 @@ void try_out(Policy const& policy, typename Policy::options const& o)
     return next;
 }
 
-/// What a policy said of its options, as a finding in the document: "weir: token_bucket_options.burst must be at most 9,
-/// and is 10" becomes "limits.checkout.burst = 10: must be at most 9". What says no field is passed on as it is.
+/// What a policy said of its options, as a finding in the document: "weir: token_bucket_options.burst must be at most
+/// 9, and is 10" becomes "limits.checkout.burst = 10: must be at most 9". What says no field is passed on as it is.
 [[nodiscard]] inline finding refusal_of(std::string const& key, json::value const* given, std::string_view why)
 {
     if (why.starts_with("weir: ")) why.remove_prefix(6);

@@ -35,15 +35,16 @@ struct file_options {
     std::optional<config::format> format = {};  ///< empty: by the name; .yaml and .yml are YAML, all others JSON
 };
 
-/// The whole of a file, read anew whenever it changes: a plain file, or one in a Kubernetes ConfigMap volume (mounted as
-/// a directory: one that is mounted by subPath never changes). Its version is a hash of the text.
+/// The whole of a file, read anew whenever it changes: a plain file, or one in a Kubernetes ConfigMap volume (mounted
+/// as a directory: one that is mounted by subPath never changes). Its version is a hash of the text.
 /// Replace the file by renaming another one to it. One that is written in place may be read half-written; then it is
 /// refused, if its braces do not close, and read again when the writer closes it.
 ///
 ///   weir::config::refresh refresh(executor, weir::config::file("/etc/shop/limits.json"), std::move(bound));
 ///
 /// Throws:  construction, std::invalid_argument for the options, or a path that names no file.
-/// Cost:    reading blocks the thread for as long as the file system takes: on a network that hangs, so does the strand.
+/// Cost:    reading blocks the thread for as long as the file system takes: on a network that hangs, so does the
+///          strand.
 /// Seen in: examples/32_hot_refresh.cpp
 class file {
 public:

@@ -49,8 +49,9 @@ enum class purpose : std::uint8_t {
 ///   double                      0.5 or "50%"
 ///   whole numbers, sizes        100 or "100"; sizes also "64KiB"
 ///   bool                        true, false, or the words in quotes: key-value stores hold nothing but text
-///   backoff                     {"base": "50ms", "max": "2s", "multiplier": 2, "jitter": "full"}; with "kind": "linear"
-///                               or "constant" (then "base" alone). Read as a whole: what is left out has its default
+///   backoff                     {"base": "50ms", "max": "2s", "multiplier": 2, "jitter": "full"}; with "kind":
+///                               "linear" or "constant" (then "base" alone). Read as a whole: what is left out has its
+///                               default
 ///   a breaker's window          {"calls": 100} or {"length": "10s", "buckets": 10}
 ///   a hedge's delay             "50ms" or {"quantile": 0.95, ...}
 ///   an optional                 its value or null

@@ -34,8 +34,8 @@ struct refresh_options {
 ///   weir::config::refresh refresh(executor, weir::config::file("/etc/shop/limits.json"), std::move(bound));
 ///
 /// Each new version of the document is read, checked whole and applied whole, or refused whole with every reason, and
-/// then the version before stays in force (see binding.hpp). A source that cannot be reached, or has no document, or has
-/// one that is no document, changes nothing. Calls never wait for any of this.
+/// then the version before stays in force (see binding.hpp). A source that cannot be reached, or has no document, or
+/// has one that is no document, changes nothing. Calls never wait for any of this.
 ///
 /// Threads:   everything, from any thread. Documents are applied on a strand of `executor`, one after another, and
 ///            there the listeners are called, in order, after the policies have changed and with no lock held; what a

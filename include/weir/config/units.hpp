@@ -23,7 +23,7 @@ namespace weir::config {
 // guessed, and "250" is no duration.
 // Throws: std::invalid_argument; the sentence quotes what was given and shows what would be right.
 
-/// "250ms", "2s", "1.5m", "1h30m"; units ns us ms s m (or min) h d, the larger first. "0", and "unlimited": the longest.
+/// "250ms", "2s", "1.5m", "1h30m"; units ns us ms s m (or min) h d, larger ones first. "0"; "unlimited": the longest.
 [[nodiscard]] duration parse_duration(std::string_view text);
 
 /// "500/s", "10/min", "100/250ms", "0.5/s": so many per unit, or per duration.
@@ -71,7 +71,7 @@ inline std::string in_quotes(std::string_view text)
     return out + '"';
 }
 
-/// A non-negative decimal number as it was written: `digits` / 10^`places`. Zeros at the end of a fraction are not kept.
+/// A non-negative decimal number as it was written: `digits` / 10^`places`, less zeros at the end of a fraction.
 struct decimal {
     std::uint64_t digits = 0;
     unsigned places = 0;

@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
-// For users who have yaml-cpp and link it (Debian: libyaml-cpp-dev; CMake: find_package(yaml-cpp)). Nothing else in weir
-// includes this.
+// For users who have yaml-cpp and link it (Debian: libyaml-cpp-dev; CMake: find_package(yaml-cpp)). Nothing else in
+// weir includes this.
 #if __has_include(<yaml-cpp/yaml.h>)
 
 #include <weir/config/document.hpp>
@@ -31,9 +31,9 @@
 namespace weir::config {
 
 /// Reads YAML, by yaml-cpp, as a document_parser: `document_options{.yaml = weir::config::parse_yaml}`.
-/// Plain words are what YAML 1.2's core schema says: true, null, 5 and 0.5; so "yes", "on" and 12:30 are texts. Whatever
-/// could be read in two ways, or grows beyond its text, is refused: a key twice in one mapping, keys that are no words,
-/// anchors and aliases, tags, several documents in one text, and infinity.
+/// Plain words are what YAML 1.2's core schema says: true, null, 5 and 0.5; so "yes", "on" and 12:30 are texts.
+/// Whatever could be read in two ways, or grows beyond its text, is refused: a key twice in one mapping, keys that are
+/// no words, anchors and aliases, tags, several documents in one text, and infinity.
 [[nodiscard]] std::optional<json::value> parse_yaml(std::string_view text, std::string& why, std::size_t max_depth);
 
 // Bodies

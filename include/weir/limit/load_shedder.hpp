@@ -38,8 +38,8 @@ struct [[nodiscard]] load_shedder_token {
 };
 
 /// Sheds by rank: it admits whatever is at least as important as a threshold, which moves with the load. In an
-/// overloaded window it moves so that up to a fiftieth less will be admitted than was begun in it, otherwise so that some
-/// more will be, as the ranks of the requests of that window tell. With priorities that go along with a request
+/// overloaded window it moves so that up to a fiftieth less will be admitted than was begun in it, otherwise so that
+/// some more will be, as the ranks of the requests of that window tell. With priorities that go along with a request
 /// (core/priority.hpp) every service on its way sheds the same ones. Requests of one rank are admitted or refused all
 /// together: give them cohorts.
 ///
@@ -158,8 +158,8 @@ private:
         auto const waited = static_cast<double>(waited_.exchange(0, std::memory_order_relaxed)) * 1000;
         bool const busy = overloaded(begun, waited);
         if (ends == time_point::min()) return;  // the first request: no window has been
-        // What was begun is what the service can do, less the backlog that waits too long: so the threshold does not swing. A
-        // backlog of an overload gone by is no reason to admit much less.
+        // What was begun is what the service can do, less the backlog that waits too long: so the threshold does not
+        // swing. A backlog of an overload gone by is no reason to admit much less.
         auto const before = static_cast<double>(admitted);
         auto const can = begun > 0 ? begun : before;
         auto const target = busy ? std::min(before, can * (1 - cut(begun, waited)))

@@ -35,8 +35,8 @@ struct striped_token_bucket_options {
 /// Each stripe holds a few permits that were paid for ahead: what the rate earns in `lease`, at most 511, and all
 /// together at most a quarter of the burst. Less than two each are not worth it: then it is the exact one-word bucket.
 /// Price: after a pause the burst may be short by what the stripes have left, and above 2'000'000 per second a stripe
-/// waits for a microsecond's worth. A refused caller looks for permits in other stripes once per `lease`. Which stripe a
-/// thread meets matters to speed alone.
+/// waits for a microsecond's worth. A refused caller looks for permits in other stripes once per `lease`. Which stripe
+/// a thread meets matters to speed alone.
 ///
 /// The overloads with a time, and `reserve`, take from the word behind the stripes, to keep what they promise about
 /// time; where n needs the room that is set aside for the stripes, these are emptied into the word.

@@ -39,7 +39,7 @@ public:
     /// Whether instances can be registered here.
     [[nodiscard]] bool registers() const noexcept { return held_->registers; }
 
-    /// Signature: void(boost::system::error_code, lease). Throws std::invalid_argument, naming the field of registration.
+    /// Signature: void(error_code, lease). Throws std::invalid_argument naming the field of `registration`.
     template <class Token = default_token>
     auto async_register(registration r, Token&& token = Token()) const
     {

@@ -23,9 +23,9 @@ namespace weir::registry {
 ///
 /// `watch` begins with the kept set, whose origin is `cached`, and goes on with what the registry says. Of weir's own
 /// registry clients the first answer is compared with the kept set, and doubted like any other if it loses too much of
-/// it: a registry that has just restarted empty empties nobody, see watcher.hpp. Sets are written when they are live and
-/// not empty, whole or not at all, in the format of registry::file; a file that is not just as we write them is not used.
-/// Registrations go to the registry.
+/// it: a registry that has just restarted empty empties nobody, see watcher.hpp. Sets are written when they are live
+/// and not empty, whole or not at all, in the format of registry::file; a file that is not just as we write them is not
+/// used. Registrations go to the registry.
 /// Throws:  std::invalid_argument, for a directory that cannot be made.
 /// Threads: any. Reading and writing block the thread, as local files do: `watch` reads, the executor writes.
 /// Seen in: tests/registry/caching.cpp

@@ -29,8 +29,8 @@ concept registrar = requires(R& r, registration what, std::string id, void (*f)(
 };
 
 /// Both: weir::registry::memory, weir::registry::consul. To add one, write a watch_backend (watch_backend.hpp) and a
-/// lease_backend (lease_backend.hpp), and derive from detail/network_registry.hpp: the rules for keeping users from harm
-/// are in the watcher and the keeper, not in it.
+/// lease_backend (lease_backend.hpp), and derive from detail/network_registry.hpp: the rules for keeping users from
+/// harm are in the watcher and the keeper, not in it.
 template <class T>
 concept service_registry = discovery<T> && registrar<T>;
 

@@ -33,7 +33,7 @@ struct consul_options {
     /// The agents' addresses. Throws: std::invalid_argument, with a sentence that quotes what was given, and no secret.
     [[nodiscard]] detail::registry_url address() const;
 
-    /// With what the URL says in the fields. Throws: std::invalid_argument, naming the first field that is out of range.
+    /// With what the URL says in the fields. Throws: std::invalid_argument, naming the first field out of range.
     [[nodiscard]] consul_options checked() const;
 };
 

@@ -31,8 +31,8 @@ enum class dns_family : std::uint8_t {
 /// Options of registry::dns.
 struct dns_options {
     /// `dns://[host[:port][,host[:port]...]][/name][?type=srv|address&port=8080&tcp=true&min_ttl=1s&max_ttl=60s]`. What
-    /// it says of the fields below wins. The servers are asked in turn, the next one after a failure; without any they are
-    /// those of /etc/resolv.conf, which is read again at every question.
+    /// it says of the fields below wins. The servers are asked in turn, the next one after a failure; without any they
+    /// are those of /etc/resolv.conf, which is read again at every question.
     std::string url = "dns://";
 
     /// What is asked for: {service}, {tag} and {datacenter} are the query's; labels that are left empty are dropped.
@@ -60,7 +60,7 @@ struct dns_options {
     /// The servers. Throws: std::invalid_argument, with a sentence that quotes what was given.
     [[nodiscard]] detail::registry_url address() const;
 
-    /// With what the URL says in the fields. Throws: std::invalid_argument, naming the first field that is out of range.
+    /// With what the URL says in the fields. Throws: std::invalid_argument, naming the first field out of range.
     [[nodiscard]] dns_options checked() const;
 };
 

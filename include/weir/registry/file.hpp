@@ -23,8 +23,8 @@ namespace weir::registry {
 /// Of an instance only address and port are needed; without an id it is called <service>-<address>-<port>. Unknown
 /// fields of an instance are refused, and an entry that cannot be used is left out; other members of the document are
 /// not looked at. A service that is not there has no instances, which is doubted like any emptiness.
-/// Replace the file by renaming another one over it: whoever writes into it in place lets half a document be seen, which
-/// is refused. Kubernetes' ConfigMap volumes are fine, but for `subPath`, which Kubernetes never updates.
+/// Replace the file by renaming another one over it: whoever writes into it in place lets half a document be seen,
+/// which is refused. Kubernetes' ConfigMap volumes are fine, but for `subPath`, which Kubernetes never updates.
 ///
 ///   weir::registry::file registry(io.get_executor(), {.url = "file:///etc/weir/services.json"});
 ///   auto watch = registry.watch({"inventory"});

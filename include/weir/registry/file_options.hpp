@@ -24,7 +24,7 @@ struct file_options {
     /// Its await_timeout is made of `patience`, whatever it says. Nobody wakes us for nothing.
     watch_options watch = {.pace = std::chrono::milliseconds(10)};
 
-    /// With what the URL says in the fields. Throws: std::invalid_argument, naming the first field that is out of range.
+    /// With what the URL says in the fields. Throws: std::invalid_argument, naming the first field out of range.
     [[nodiscard]] file_options checked() const;
 };
 

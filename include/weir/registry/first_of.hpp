@@ -23,8 +23,8 @@ namespace weir::registry {
 ///
 ///   weir::registry::first_of const registry(consul, file);
 ///
-/// A source that once had instances and cannot be reached now keeps its last good set, and so its place; the next one is
-/// used where it never answered, or has told, as often as its watcher wants to hear it, that there are none. At the
+/// A source that once had instances and cannot be reached now keeps its last good set, and so its place; the next one
+/// is used where it never answered, or has told, as often as its watcher wants to hear it, that there are none. At the
 /// start the next one is not used before the first had 2 s to answer. Where nobody has any, the set is the first known.
 /// Registrations are not taken: register with the source that is meant.
 /// Throws:  std::invalid_argument, without sources.   Threads: any.

@@ -14,8 +14,8 @@
 
 namespace weir::registry {
 
-/// Nacos over HTTP, v3 (servers from 3.0 on) or v1 (up to 3.1): ephemeral instances, which beat, and services, which are
-/// read again and again, because over HTTP a server tells nobody of a change. Checked against the contract that its
+/// Nacos over HTTP, v3 (servers from 3.0 on) or v1 (up to 3.1): ephemeral instances, which beat, and services, which
+/// are read again and again, because over HTTP a server tells nobody of a change. Checked against the contract that its
 /// source states, not against a live server. What the watcher and the keeper promise holds here: see watcher.hpp and
 /// keeper.hpp.
 ///

@@ -24,8 +24,8 @@ namespace weir::registry {
 ///
 ///   auto registry = weir::registry::open(io.get_executor(), "consul://10.0.0.1,10.0.0.2?token_file=/run/token");
 ///
-///   consul://host[:port][,host...][/base]    see consul_options.hpp; with tls=true over TLS, verified as the system says
-///   etcd://[user:password@]host[:port][,host...][/prefix]   see etcd_options.hpp; with tls=true over TLS
+///   consul://host[:port][,host...][/base]    see consul_options.hpp; with tls=true over TLS, verified as the system
+///   says etcd://[user:password@]host[:port][,host...][/prefix]   see etcd_options.hpp; with tls=true over TLS
 ///   k8s://[host[:port]][/namespace]          see kubernetes_options.hpp
 ///   nacos://[user:password@]host[:port][,host...]           see nacos_options.hpp; with tls=true over TLS
 ///   eureka://[user:password@]host[:port][,host...][/prefix] see eureka_options.hpp; with tls=true over TLS

@@ -16,8 +16,8 @@
 
 namespace weir::registry {
 
-/// A kind of registry that a URL can name: it has `options` with a `url`, whose default has the scheme; or it says it, in
-/// `scheme`. Of several with one scheme the first is used, unless the URL says tls=true or tls=false.
+/// A kind of registry that a URL can name: it has `options` with a `url`, whose default has the scheme; or it says it,
+/// in `scheme`. Of several with one scheme the first is used, unless the URL says tls=true or tls=false.
 template <class R>
 concept url_registry = discovery<R> && requires(asio::any_io_executor e, typename R::options o) {
     o.url = std::string();

@@ -19,8 +19,8 @@
 namespace weir::detail {
 
 /// An acquisition that has to wait: its handler, what keeps the contexts running, and how it ended. One allocation,
-/// from the handler's allocator. It lives until its completion has run on the handler's executor, because only there may the
-/// cancellation slot be touched; its memory goes back before the upcall.
+/// from the handler's allocator. It lives until its completion has run on the handler's executor, because only there
+/// may the cancellation slot be touched; its memory goes back before the upcall.
 template <class Op, class Handler, class Executor, class... Ending>
 class waiting_op {
 public:

@@ -32,8 +32,8 @@ namespace weir::config::detail {
     return out;
 }
 
-/// The answer to GET /{application}/{profiles}: its property sources as one document. errc::bad_document, with the reason
-/// in the note, when it is not one, or the keys do not fit into one.
+/// The answer to GET /{application}/{profiles}: its property sources as one document. errc::bad_document, with the
+/// reason in the note, when it is not one, or the keys do not fit into one.
 [[nodiscard]] inline boost::system::error_code read_spring(std::string_view body, loaded& out)
 {
     namespace wire = registry::detail;

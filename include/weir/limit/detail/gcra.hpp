@@ -75,9 +75,9 @@ public:
         return n == 0 ? answer{true, {}, now} : ask<false>(n, now, max_wait, back);
     }
 
-    /// Undoes an admission, unless something was admitted behind it: the word goes back to what it was, as if nobody had
-    /// asked. Subtracting the permits from a word that has moved on would mint them whenever the bucket had been full in
-    /// between.
+    /// Undoes an admission, unless something was admitted behind it: the word goes back to what it was, as if nobody
+    /// had asked. Subtracting the permits from a word that has moved on would mint them whenever the bucket had been
+    /// full in between.
     bool undo(passage made) noexcept
     {
         return made.before != made.after &&

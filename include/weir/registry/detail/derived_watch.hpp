@@ -26,8 +26,8 @@ namespace weir::registry::detail {
 class derived_watch : public std::enable_shared_from_this<derived_watch> {
 public:
     using set = std::shared_ptr<snapshot const>;
-    /// Gets the newest set of each source, null where there is none yet, and whether patience with those is over. Nothing:
-    /// there is nothing to publish yet. Called on the strand.
+    /// Gets the newest set of each source, null where there is none yet, and whether patience with those is over.
+    /// Nothing: there is nothing to publish yet. Called on the strand.
     using combine = std::function<std::optional<snapshot>(std::vector<set> const&, bool late)>;
     using status_of = std::function<watch_status(std::vector<watch_status> const&)>;
 

@@ -25,8 +25,8 @@ namespace weir::registry::detail {
 
 inline constexpr std::size_t file_max_instances = 100'000;
 
-/// The instances of `q` in a document. An entry that cannot be used is skipped and counted; errc::bad_document when none
-/// can, or the whole is not what it should be, with the reason in `out.note`.
+/// The instances of `q` in a document. An entry that cannot be used is skipped and counted; errc::bad_document when
+/// none can, or the whole is not what it should be, with the reason in `out.note`.
 [[nodiscard]] boost::system::error_code read_file_document(std::string_view text, query const& q, listing& out);
 
 /// A document with the instances of one service.

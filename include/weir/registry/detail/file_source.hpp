@@ -28,10 +28,10 @@
 
 namespace weir::registry::detail {
 
-/// A file, and a bell that rings when it may have changed: on Linux through inotify on its directory, because a watch on
-/// the file itself ends when the file is replaced, as editors and Kubernetes' volumes do it (there by moving a symbolic
-/// link in the directory). Where there is no inotify, or no more of it to be had, the bell is silent and the caller has
-/// to look now and then. One inotify however many listen.
+/// A file, and a bell that rings when it may have changed: on Linux through inotify on its directory, because a watch
+/// on the file itself ends when the file is replaced, as editors and Kubernetes' volumes do it (there by moving a
+/// symbolic link in the directory). Where there is no inotify, or no more of it to be had, the bell is silent and the
+/// caller has to look now and then. One inotify however many listen.
 /// Threads: any.
 class file_source : public std::enable_shared_from_this<file_source> {
 public:

@@ -198,7 +198,7 @@ private:
             if (at == asked) at = next;
         }
 
-        // What server `asked` did is its own trouble. Late, or no longer wanted, is not for other sessions to learn from.
+        // What server `asked` did is its own trouble. Late, or no longer wanted, is nothing for other sessions.
         void note(std::size_t asked, boost::system::error_code ec, http::response const& answer)
         {
             auto const status = answer.result_int();

@@ -46,8 +46,8 @@ struct nacos_verdict {
 [[nodiscard]] std::optional<nacos_verdict> read_nacos_verdict(std::string_view body);
 
 /// The answer to instance/list. An instance that cannot be used is skipped and counted; errc::bad_document when none
-/// can, or the whole is not what it should be, with the reason in `out.note`; which says too when the answer is degraded.
-/// `cache`: how often the server wants to be asked, if it says so.
+/// can, or the whole is not what it should be, with the reason in `out.note`; which says too when the answer is
+/// degraded. `cache`: how often the server wants to be asked, if it says so.
 [[nodiscard]] boost::system::error_code read_nacos_list(nacos_api api, std::string_view body, nacos_place const& at,
                                                         query const& q, listing& out, std::optional<duration>& cache);
 
@@ -267,7 +267,7 @@ inline std::string nacos_instance_key(nacos_api api, nacos_place const& at, regi
     return out;
 }
 
-// The times are per instance (PreservedMetadataKeys), in milliseconds: without them a server has its own, 5, 15 and 30 s.
+// The times are per instance (PreservedMetadataKeys), in milliseconds: without them a server has its own: 5, 15, 30 s.
 inline std::string nacos_metadata(registration const& r)
 {
     using std::chrono::ceil, std::chrono::milliseconds;

@@ -24,8 +24,8 @@
 
 namespace weir::registry::detail {
 
-/// What the conversations with the servers of one Nacos have in common: how they are reached, which interface they have,
-/// and the token that they gave us. Threads: any.
+/// What the conversations with the servers of one Nacos have in common: how they are reached, which interface they
+/// have, and the token that they gave us. Threads: any.
 class nacos_config {
 public:
     nacos_config(nacos_options const& o, http_channel_maker make)
@@ -88,7 +88,7 @@ struct nacos_said {
     nacos_api api = nacos_api::v3;  ///< in whose words
 };
 
-/// Writes a question. (Named where it is used, because GCC 12 destroys some temporaries in a co_await expression twice.)
+/// Writes a question. (Named where it is used, because GCC 12 destroys some temporaries in a co_await twice.)
 using nacos_question = std::function<http::request(nacos_api)>;
 
 /// Puts questions to Nacos in the words of the interface that it has, and signs in where that is needed: before the
