@@ -56,7 +56,9 @@ struct scene {
     {
         ended e;
         client->async_send(server->endpoint(), std::move(r), weir::now(io.get_executor()) + limit,
-                           [&](error_code ec, http::response a) { e = {ec, std::move(a), e.completions + 1}; });
+                           [&](error_code ec, http::response a) {
+                               e = {ec, std::move(a), e.completions + 1};
+                           });
         CHECK(e.completions == 0);
         run_until([&] { return e.completions != 0; });
         io.restart();
@@ -187,9 +189,13 @@ TEST_CASE("client: nor does a POST trust a kept connection on which the server h
 {
     scene s;
     bool spoken = false;
-    s.server->next(script().read_request().answer(200, "1").wait(1ms).send("HTTP/1.1 408 X\r\n\r\n").call([&] {
-        spoken = true;
-    }).hang());
+    s.server->next(script()
+                       .read_request()
+                       .answer(200, "1")
+                       .wait(1ms)
+                       .send("HTTP/1.1 408 X\r\n\r\n")
+                       .call([&] { spoken = true; })
+                       .hang());
     s.server->next(script().expect("POST /2").answer(200, "2").hang());
     CHECK(s.get("/1").answer.body() == "1");
     s.run_until([&] { return spoken; });
@@ -244,8 +250,10 @@ TEST_CASE("client: more calls to one endpoint than it may have are refused with 
     int good = 0, refused = 0;
     for (int i = 0; i < 5; ++i)
         s.client->async_get(s.server->endpoint(), "/", [&](error_code ec, http::response const&) {
-            if (!ec) ++good;
-            else if (ec == errc::too_many_calls) ++refused;
+            if (!ec)
+                ++good;
+            else if (ec == errc::too_many_calls)
+                ++refused;
         });
     s.run_until([&] { return good + refused == 5; });
     CHECK(good == 2);
@@ -331,15 +339,17 @@ TEST_CASE("client: the body's limit is exact, for a stated length, for chunks an
         std::string chunks;
         for (std::size_t i = 0; i < size; ++i) chunks += "1\r\nx\r\n";
         std::string const line = "HTTP/1.1 200 OK\r\n";
-        for (std::string const& answer : {line + "Content-Length: " + std::to_string(size) + "\r\n\r\n" + body,
-                                          line + "Transfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n",
-                                          line + "\r\n" + body}) {
+        for (std::string const& answer :
+             {line + "Content-Length: " + std::to_string(size) + "\r\n\r\n" + body,
+              line + "Transfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n", line + "\r\n" + body}) {
             scene s(o);
             s.server->next(script().read_request().send(answer).close());
             auto const e = s.get();
             CAPTURE(answer);
-            if (size > 10) CHECK(e.ec == errc::body_too_large);
-            else CHECK(e.answer.body() == body);
+            if (size > 10)
+                CHECK(e.ec == errc::body_too_large);
+            else
+                CHECK(e.answer.body() == body);
         }
     }
 }
@@ -354,8 +364,10 @@ TEST_CASE("client: a header at the limit is read, and a longer one is a bad resp
         s.server->next(script().read_request().send("HTTP/1.1 200 OK\r\n" + header).hang());
         auto const e = s.get();
         CAPTURE(size);
-        if (size <= 1024) CHECK_FALSE(e.ec);
-        else CHECK(e.ec == errc::bad_response);
+        if (size <= 1024)
+            CHECK_FALSE(e.ec);
+        else
+            CHECK(e.ec == errc::bad_response);
     }
     scene s;
     s.server->next(script().read_request().send("HTTP/1.1 200 OK\r\nX: " + std::string(1'000'000, 'x')).hang());
@@ -430,16 +442,16 @@ TEST_CASE("client: what could become another header or another request is refuse
         change(r);
         return r;
     };
-    for (auto const& r : {http::get("/a HTTP/1.1\r\nX: y"), http::get("/a\r\n"), http::get("/a b"), http::get("a"),
-                          http::get(""), http::get("http://elsewhere/"), http::get("/\x01"), http::get("/\xc3\xa9"),
-                          with([](auto& q) { q.set("X", "a\r\nEvil: 1"); }), with([](auto& q) { q.set("X", "a\nb"); }),
-                          with([](auto& q) { q.set("X", "a\rb"); }),
-                          with([](auto& q) { q.set("X", std::string("a\0b", 3)); }),
-                          with([](auto& q) { q.set("X: y\r\nEvil", "1"); }), with([](auto& q) { q.set("X Y", "1"); }),
-                          with([](auto& q) { q.set(http::field::host, "a\r\nX: y"); }),
-                          with([](auto& q) { q.method_string("GET / HTTP/1.1\r\nX:"); }),
-                          with([](auto& q) { q.set(http::field::content_length, "10"); }),
-                          with([](auto& q) { q.set(http::field::transfer_encoding, "chunked"); })})
+    for (auto const& r :
+         {http::get("/a HTTP/1.1\r\nX: y"), http::get("/a\r\n"), http::get("/a b"), http::get("a"), http::get(""),
+          http::get("http://elsewhere/"), http::get("/\x01"), http::get("/\xc3\xa9"),
+          with([](auto& q) { q.set("X", "a\r\nEvil: 1"); }), with([](auto& q) { q.set("X", "a\nb"); }),
+          with([](auto& q) { q.set("X", "a\rb"); }), with([](auto& q) { q.set("X", std::string("a\0b", 3)); }),
+          with([](auto& q) { q.set("X: y\r\nEvil", "1"); }), with([](auto& q) { q.set("X Y", "1"); }),
+          with([](auto& q) { q.set(http::field::host, "a\r\nX: y"); }),
+          with([](auto& q) { q.method_string("GET / HTTP/1.1\r\nX:"); }),
+          with([](auto& q) { q.set(http::field::content_length, "10"); }),
+          with([](auto& q) { q.set(http::field::transfer_encoding, "chunked"); })})
         CHECK(s.call(r).ec == errc::bad_request);
 
     auto const here = s.server->endpoint();
@@ -584,8 +596,10 @@ TEST_CASE("client: the deadline, and the limit of connecting, end a call that ca
                              weir::now(s.io.get_executor()) + (by_connect_limit ? 3s : weir::duration(30ms)),
                              [&](error_code ec, http::response const&) { got = ec; });
         s.run_until([&] { return bool(got); });
-        if (by_connect_limit) CHECK(got == asio::error::timed_out);
-        else CHECK(got == errc::attempt_timed_out);
+        if (by_connect_limit)
+            CHECK(got == asio::error::timed_out);
+        else
+            CHECK(got == errc::attempt_timed_out);
         CHECK(std::error_code(got) == weir::condition::transient);
     }
 }
@@ -647,8 +661,8 @@ TEST_CASE("client: a finished call leaves nothing that keeps the context running
 TEST_CASE("client: cancelled at any step, in any way, a call ends once, leaks nothing and leaves the client usable")
 {
     // Three calls: over a new connection, a kept one, and one that turns out stale.
-    for (auto const type : {asio::cancellation_type::terminal, asio::cancellation_type::partial,
-                            asio::cancellation_type::total}) {
+    for (auto const type :
+         {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
         bool past_the_end = false;
         for (int at = 0; !past_the_end; ++at) {
             REQUIRE(at < 1000);
@@ -768,10 +782,10 @@ TEST_CASE("client: the handler runs on its own executor, and its memory comes fr
     asio::io_context other;
     bool done = false;
     s.client->async_get(s.server->endpoint(), "/", asio::bind_executor(other, [&](error_code ec, auto const&) {
-        CHECK_FALSE(ec);
-        CHECK(other.get_executor().running_in_this_thread());
-        done = true;
-    }));
+                            CHECK_FALSE(ec);
+                            CHECK(other.get_executor().running_in_this_thread());
+                            done = true;
+                        }));
     while (!done) {
         s.io.poll();
         other.poll();
@@ -801,7 +815,7 @@ TEST_CASE("client: works with coroutines, deferred operations and futures")
         },
         asio::detached);
     s.run_until([&] { return done; });
-    auto future = s.client->async_get(to, "/", asio::use_future);
+    auto future = s.client->async_get(to, "/", asio::bind_executor(s.io.get_executor(), asio::use_future));
     s.run_until([&] { return future.wait_for(0s) == std::future_status::ready; });
     CHECK(future.get().body() == "hello");
     CHECK(s.server->connections() == 1);

@@ -75,7 +75,7 @@ TEST_CASE("any_registry: registers, finds, watches and takes out, whatever is in
     CHECK(gone == 2);
     CHECK_THROWS_AS(registry.async_register({}, [](boost::system::error_code, lease const&) {}), std::invalid_argument);
 
-    auto future = copy.async_resolve({"web"}, asio::use_future);
+    auto future = copy.async_resolve({"web"}, asio::bind_executor(world.get_executor(), asio::use_future));
     world.run_for(1s);
     CHECK(future.get());
 }

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_future.hpp>
@@ -214,6 +215,23 @@ TEST_CASE("watcher: a registry that fills up again after an emptiness is not bel
     CHECK(s.set() == "abce");
     s.world.run_for(2s);
     CHECK(s.set() == "abc");
+}
+
+TEST_CASE("watcher: a loss is believed when it was told for the whole hold, not before and after an answer of less")
+{
+    scene s;
+    s.registry.knows(letters("abcd"));
+    s.start();
+    s.world.run_for(20s);
+    s.registry.knows({});
+    s.world.run_for(2s);
+    s.registry.knows(letters("abc"));
+    s.world.run_for(4s);
+    s.registry.knows({});
+    s.world.run_for(8s);
+    CHECK(s.set() == "abcd");
+    s.world.run_for(3s);
+    CHECK(s.set() == "");
 }
 
 TEST_CASE("watcher: an empty answer that passes within the hold is never seen")
@@ -576,7 +594,7 @@ TEST_CASE("watcher: every kind of completion token works")
     s.registry.knows({"a"});
     weir::registry::watcher w(s.world.get_executor(), s.registry, weir::registry::query{"web"});
     auto one = w.subscribe(), two = w.subscribe(), three = w.subscribe();
-    auto future = one.async_next(asio::use_future);
+    auto future = one.async_next(asio::bind_executor(s.world.get_executor(), asio::use_future));
     auto deferred = two.async_next(asio::deferred);
     std::size_t seen = 0;
     deferred([&](boost::system::error_code, weir::registry::update u) { seen += u.now->instances->size(); });

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/use_future.hpp>
 
@@ -213,7 +214,8 @@ TEST_CASE("redis_link: destroyed, it ends what is pending; the handler may be a 
 {
     fixture f;
     f.server.answer = [](auto const&) { return std::nullopt; };
-    auto reply = f.link->async_command(redis_command({"PING"}), asio::use_future);
+    auto reply =
+        f.link->async_command(redis_command({"PING"}), asio::bind_executor(f.io.get_executor(), asio::use_future));
     while (f.server.seen.empty()) f.io.run_one_for(10ms);
     f.link.reset();
     auto const limit = std::chrono::steady_clock::now() + 5s;

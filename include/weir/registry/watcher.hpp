@@ -18,9 +18,10 @@ namespace weir::registry {
 /// Keeps the instances of one query up to date, and never hurts who uses them:
 ///
 ///   - a failed, late or unreadable answer changes nothing: the last good set stays, marked stale;
-///   - an answer that empties the set, or takes away more than `max_loss` of it, is applied only when a second answer
-///     says so after `hold`. A failure in between starts over, and so does nothing short of a full recovery end it: a
-///     registry that restarted and is being filled again is waited out;
+///   - an answer that empties the set, or takes away more than `max_loss` of it, is applied only when another one says
+///     so after `hold`, and all in between. A failure starts that over, and so does an answer that takes away less,
+///     which is held, too: nothing short of a full recovery is believed at once, so that a registry that restarted and
+///     is being filled again is waited out;
 ///   - after a lost connection or history everything is read again and compared; the set is never cleared first;
 ///   - failures are retried with decorrelated backoff, every question has a time limit, and consumers get the newest
 ///   set.

@@ -93,8 +93,8 @@ private:
     // From a full read to the next failure.
     asio::awaitable<void> converse()
     {
-        doubted_since_.reset();  // what was doubted before a failure is not confirmed by what comes after it
-        std::string revision;    // empty: read everything
+        doubt_no_more();       // what was doubted before a failure is not confirmed by what comes after it
+        std::string revision;  // empty: read everything
         for (bool first = true;; first = false) {
             co_await keep_pace();
             if (stopped_) co_return;
@@ -172,9 +172,13 @@ private:
                 doubted_since_ = now;
                 news_->update_status([](watch_status& s) { ++s.held; });
             }
+            if (!large_)
+                lost_since_.reset();
+            else if (!lost_since_)
+                lost_since_ = now;
             if (now < confirmation_due()) return distrust(cause::guarded);
         }
-        doubted_since_.reset();
+        doubt_no_more();
         bool const same = known && *known->instances == all.instances;
         if (same && known->from == origin::live) return news_->confirm(now, std::move(all.revision));
         snapshot s;
@@ -204,19 +208,23 @@ private:
         auto const before = count_serving(known);
         auto const after = count_serving(told);
         empty_ = after == 0;
-        if (after >= before) return false;
-        if (empty_) return options_.on_empty != empty_answer::accept;
-        if (doubted_since_) return true;  // a registry that is filling up again is not believed halfway
+        if (after >= before || (empty_ && options_.on_empty == empty_answer::accept)) return false;
         // Of few, one is always a large share.
-        return before - after > 1 &&
-               static_cast<double>(before - after) > options_.max_loss * static_cast<double>(before);
+        large_ = empty_ || (before - after > 1 &&
+                            static_cast<double>(before - after) > options_.max_loss * static_cast<double>(before));
+        return large_ || doubted_since_;  // a registry that is filling up again is not believed halfway
+    }
+    void doubt_no_more() noexcept
+    {
+        doubted_since_.reset();
+        lost_since_.reset();
     }
 
     // When a doubted answer is to be confirmed by asking for everything.
     [[nodiscard]] time_point confirmation_due() const
     {
         if (!doubted_since_ || (empty_ && options_.on_empty == empty_answer::never)) return never;
-        return later(*doubted_since_, options_.hold);
+        return later(lost_since_.value_or(*doubted_since_), options_.hold);
     }
 
     // GCRA with a burst of two: `next_` is when the bucket would be full again.
@@ -244,10 +252,11 @@ private:
     weir::timer pause_;
     question question_;
     std::shared_ptr<feed> news_ = std::make_shared<feed>();
-    std::optional<time_point> doubted_since_;
+    std::optional<time_point> doubted_since_;  // all answers from then on fell short of the set
+    std::optional<time_point> lost_since_;     // and from then on by too much to be believed
     time_point next_{};
     time_point rest_until_{};
-    bool empty_ = false;
+    bool empty_ = false, large_ = false;
     bool stopped_ = false;
 };
 
