@@ -23,11 +23,11 @@ int main()
     auto const fetch = [](weir::attempt const&) { return 42; };
 
     weir::chaos chaos(42, {.fault_rate = 0.3, .latency_rate = 0.1, .latency = 2s});
-    auto guarded = weir::pipeline(weir::retry({.max_attempts = 10}));
+    auto guarded = weir::pipeline(weir::retry({.max_attempts = 10}), chaos);
 
     auto const thousand = [&](auto& pipeline) {
         int served = 0;
-        for (int i = 0; i < 1000; ++i) served += pipeline.call(chaos.around(fetch, clock), clock).has_value();
+        for (int i = 0; i < 1000; ++i) served += pipeline.call(fetch, clock).has_value();
         return served;
     };
 
@@ -36,7 +36,7 @@ int main()
     chaos.enable(true);
     std::printf("three in ten fail:   %d of 1000 calls served\n", thousand(guarded));
 
-    auto bare = weir::pipeline(weir::retry({.max_attempts = 1}));
+    auto bare = weir::pipeline(weir::retry({.max_attempts = 1}), chaos);
     std::printf("no retry:            %d of 1000 calls served\n", thousand(bare));
 
     weir::chaos one(7, {.enabled = true, .fault_rate = 0.3});

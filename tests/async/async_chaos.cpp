@@ -278,3 +278,38 @@ TEST_CASE("async_chaos: operations without a value, and with several")
     w.run();
     CHECK(text == "two");
 }
+
+TEST_CASE("chaos: as a gate of an asynchronous call, an attempt at fault is not made")
+{
+    world w;
+    w.chaos.reconfigure({.enabled = true, .fault_rate = 1, .latency_rate = 1, .latency = 1s});
+    auto guarded = weir::pipeline(
+        weir::retry({.max_attempts = 3, .backoff = weir::constant(1ms).with(weir::jitter::none)}), w.chaos);
+    auto op = w.remote.async(w.get_executor());
+    auto const begin = w.now();
+    guarded.async_call(op, w.token());
+    CHECK(w.told == 0);
+    w.run();
+    CHECK(w.told == 1);
+    CHECK(w.ec == std::errc::connection_reset);
+    CHECK(w.remote.attempts().empty());
+    CHECK(w.now() - begin == 3s + 2ms);
+
+    w.chaos.enable(false);
+    guarded.async_call(op, w.token());
+    w.run();
+    CHECK(w.value == 7);
+
+    w.chaos.enable(true);
+    std::exception_ptr thrown;
+    asio::co_spawn(
+        w.get_executor(),
+        [&]() -> asio::awaitable<void> {
+            co_await guarded.async_call([](weir::attempt const&) -> asio::awaitable<int> { co_return 7; },
+                                        asio::use_awaitable);
+        },
+        [&](std::exception_ptr e) { thrown = e; });
+    w.run();
+    REQUIRE(thrown);
+    CHECK_THROWS_AS(std::rethrow_exception(thrown), boost::system::system_error);
+}

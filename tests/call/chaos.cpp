@@ -1,5 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <weir/breaker/circuit_breaker.hpp>
+#include <weir/call/any_pipeline.hpp>
 #include <weir/call/chaos.hpp>
+#include <weir/call/dry_run.hpp>
 #include <weir/call/pipeline.hpp>
 #include <weir/testing/manual_clock.hpp>
 
@@ -136,6 +139,53 @@ TEST_CASE("chaos: in a pipeline, faults are retried, and as a gate it delays the
     auto delayed = weir::pipeline(slow);
     CHECK(delayed.call([](weir::attempt const&) { return 1; }, clock));
     CHECK(clock.now() - begin >= 1h);
+}
+
+TEST_CASE("chaos: as a gate, an attempt at fault is not made, and has failed for all the others")
+{
+    weir::testing::manual_clock clock;
+    weir::chaos c(5, {.enabled = true, .fault_rate = 0.5, .fault = make_error_code(std::errc::host_unreachable)});
+    weir::chaos same(5, {.enabled = true, .fault_rate = 0.5});
+    int made = 0;
+    auto const op = [&](weir::attempt const&) { return ++made; };
+    auto const one_by_one = [&](auto& guarded) {
+        c.enable(true);
+        int attempts = 0, faults = 0;
+        made = 0;
+        for (int call = 0; call < 100; ++call) {
+            auto const r = guarded.call(op, clock);
+            CHECK(r.has_value());
+            for (bool fault = true; fault; ++attempts) faults += fault = bool(same.draw().fault);
+        }
+        CHECK(made == 100);
+        CHECK(attempts == made + faults);
+        CHECK(faults > 50);
+        CHECK(c.drawn() == same.drawn());
+        c.enable(false);
+        CHECK(guarded.call(op, clock));
+    };
+    weir::retry const again({.max_attempts = 30, .backoff = weir::constant(1ms).with(weir::jitter::none)});
+    auto guarded = weir::pipeline(weir::retry(again), c);
+    one_by_one(guarded);
+    weir::any_pipeline erased(weir::pipeline(weir::retry(again), c));
+    one_by_one(erased);
+    auto watched = weir::pipeline(weir::retry(again), weir::dry_run{c});
+    one_by_one(watched);
+
+    static_assert(weir::machine<decltype(guarded)>::may_fault());
+    auto without = weir::pipeline(weir::retry(again));
+    static_assert(!weir::machine<decltype(without)>::may_fault());
+
+    c.reconfigure({.enabled = true, .fault_rate = 1, .fault = make_error_code(std::errc::host_unreachable)});
+    weir::circuit_breaker breaker({.consecutive_failures = 3});
+    auto broken = weir::pipeline(breaker, c);
+    for (int i = 0; i < 3; ++i) CHECK(broken.call(op, clock).error().code == std::errc::host_unreachable);
+    CHECK(broken.call(op, clock).error().code == weir::errc::circuit_open);
+
+    auto whole = weir::pipeline(c, weir::retry(again));  // one verdict for the whole call
+    auto const before = c.drawn();
+    CHECK(whole.call(op, clock).error().code == std::errc::host_unreachable);
+    CHECK(c.drawn() == before + 1);
 }
 
 TEST_CASE("chaos: bad options are refused by name, and the old ones stay")

@@ -192,14 +192,19 @@ private:
 
     void send(pointer const& self, std::size_t slot)
     {
+        if constexpr (machine_type::may_fault())
+            if (auto const f = machine_.fault_in(slot)) return never_begun(slot, result::error(f));
         // An operation that throws instead of starting has ended, with what it threw.
         try {
             result::initiate(op_, machine_.attempt_in(slot), executor_, attempt_handler{self, slot});
         } catch (...) {
-            values latest = result::thrown(std::current_exception());
-            auto const o = std::apply([&](auto const&... v) { return result::classify(*pipeline_, v...); }, latest);
-            if (machine_.finished(slot, o, queue_.now(), thread_random())) kept_.emplace(std::move(latest));
+            never_begun(slot, result::thrown(std::current_exception()));
         }
+    }
+    void never_begun(std::size_t slot, values latest)
+    {
+        auto const o = std::apply([&](auto const&... v) { return result::classify(*pipeline_, v...); }, latest);
+        if (machine_.finished(slot, o, queue_.now(), thread_random())) kept_.emplace(std::move(latest));
     }
 
     // Comes on the handler's executor, which need not be the call's.

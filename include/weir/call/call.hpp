@@ -83,6 +83,13 @@ template <class Result, class Pipeline, class Op>
     }
 }
 
+template <class Result, class Pipeline>
+[[nodiscard]] outcome fail_attempt(Pipeline& p, std::error_code const& fault, answer<Result>& out)
+{
+    out.value.emplace(error(fault));
+    return classify_by(p, fault);
+}
+
 /// Drives the machine of one call on this thread.
 template <class Pipeline, class Op, clock Clock>
 [[nodiscard]] auto run_call(Pipeline& around, Op& op, Clock const& clock)
@@ -110,7 +117,11 @@ template <class Pipeline, class Op, clock Clock>
             now = clock.now();
         } else if (step.what == verb::send) {
             answer<result_type> latest;
-            auto const o = run_attempt(around, op, m.attempt_in(step.slot), latest);
+            auto const o = [&] {
+                if constexpr (machine_type::may_fault())
+                    if (auto const f = m.fault_in(step.slot)) return fail_attempt(around, f, latest);
+                return run_attempt(around, op, m.attempt_in(step.slot), latest);
+            }();
             now = clock.now();
             if (m.finished(step.slot, o, now, random)) kept = std::move(latest);
         }

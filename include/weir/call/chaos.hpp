@@ -39,29 +39,33 @@ struct chaos_verdict {
     bool behaviour = false;
 };
 
-/// The token of a chaos gate: only says when to start.
+/// The token of a chaos gate: says when to start, and whether the attempt is to fail instead.
 class chaos_permit {
 public:
-    explicit chaos_permit(time_point start) noexcept : start_(start) {}
+    chaos_permit(time_point start, std::error_code fault) noexcept : start_(start), fault_(fault) {}
     chaos_permit(chaos_permit&&) noexcept = default;
     chaos_permit& operator=(chaos_permit&&) noexcept = default;
 
     [[nodiscard]] time_point start_at() const noexcept { return start_; }
+    [[nodiscard]] std::error_code fault() const noexcept { return fault_; }
     void record(outcome const&, time_point) noexcept {}
 
 private:
     time_point start_;
+    std::error_code fault_;
 };
 
 /// Trouble on purpose: does the pipeline hold when a share of the attempts is late, fails or lies? In the same places
 /// every time, for the same seed. Innermost, where the real trouble comes from:
 ///
 ///   weir::chaos chaos(42, {.enabled = true, .fault_rate = 0.1, .latency_rate = 0.2, .latency = 500ms});
-///   guarded.call(chaos.around(op));                            // in a blocking call: faults and latency
-///   auto late = weir::pipeline(weir::retry(), chaos, ...);     // as a gate, in any call: latency
+///   auto guarded = weir::pipeline(weir::retry(), breaker, chaos);   // as a gate, in any call: faults and latency
+///   around.call(chaos.around(op));                                  // around a blocking operation: all four
 ///
-/// As a gate it delays the send (`start_at`), before the attempt's time limit begins to run; around an operation, the
-/// delay is the operation's own. Use one or the other. An operation of another shape asks `draw` what to do.
+/// As a gate it delays the send (`start_at`), before the attempt's time limit begins to run, and an attempt at fault is
+/// not made: for the retry rule, the breaker and the others it has failed like any other. Left of retry one verdict
+/// stands for the whole call. Around an operation, the delay is the operation's own. Use one or the other. An operation
+/// of another shape asks `draw` what to do.
 ///
 /// The n-th attempt drawn gets the n-th verdict of the seed, whatever the rates are and however often they change.
 ///
@@ -82,8 +86,12 @@ public:
     /// The next attempt's fate.
     [[nodiscard]] chaos_verdict draw() noexcept;
 
-    /// Latency only.
-    admission<token> admit(time_point now) noexcept { return token(later(now, draw().latency)); }
+    /// Faults and latency; an outcome and a behaviour need the functions that `around` takes.
+    admission<token> admit(time_point now) noexcept
+    {
+        auto const v = draw();
+        return token(later(now, v.latency), v.fault);
+    }
 
     /// `op`, troubled. `instead()` gives the value for an outcome of the test's, `before()` is the behaviour; without
     /// them these are not injected. Returns a function of the attempt that returns a result.

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -56,6 +57,11 @@ public:
         requires requires(Token const& t) { t.start_at(); }
     {
         return inner_ ? inner_->start_at() : asked_;
+    }
+    [[nodiscard]] std::error_code fault() const noexcept
+        requires requires(Token const& t) { t.fault(); }
+    {
+        return inner_ ? inner_->fault() : std::error_code{};
     }
     void record(outcome const& o, time_point now) noexcept
     {

@@ -12,6 +12,7 @@
 #include <cassert>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace weir {
@@ -21,7 +22,8 @@ namespace weir {
 ///
 ///   machine.start(now);
 ///   for (;;) switch (auto const step = machine.next(now, random); step.what) {
-///       case verb::send:    // begin the operation with attempt_in(step.slot); when it ends: finished(step.slot, ...)
+///       case verb::send:    // begin the operation with attempt_in(step.slot); when it ends: finished(step.slot, ...);
+///                           // at once if there is a fault_in(step.slot)
 ///       case verb::cancel:  // cancel the operation in step.slot; it still ends, and then: finished(step.slot, ...)
 ///       case verb::wait:    // come back at step.until, or when something has happened before
 ///       case verb::done:    // deliver what how_it_ended() says
@@ -78,6 +80,16 @@ public:
     void launch_another(time_point at) noexcept { launch_at_ = std::min(launch_at_, at); }
 
     [[nodiscard]] attempt const& attempt_in(std::size_t index) const noexcept { return slots_[index].what; }
+    /// The error, if any, with which this attempt has ended before it was begun: a gate's word (`may_fault`).
+    [[nodiscard]] std::error_code fault_in(std::size_t index) noexcept
+    {
+        auto const f = slots_[index].held.fault();
+        return f ? f : per_call_.fault();
+    }
+    [[nodiscard]] static constexpr bool may_fault() noexcept
+    {
+        return call_tokens::may_fault() || attempt_tokens::may_fault();
+    }
     [[nodiscard]] verdict how_it_ended() const noexcept { return verdict_; }
     [[nodiscard]] errc code() const noexcept { return code_; }
     [[nodiscard]] rejection const& refusal() const noexcept { return refusal_; }
@@ -420,9 +432,6 @@ void machine<Pipeline, InFlight>::send(slot& s, time_point now)
     observers([&](auto& o) { o.attempt_started(s.what); });
 }
 
-// An own refusal is no failure of the peer. It is asked again if it will be over within the pause that this try would
-// have had anyway; a circuit open for longer fails fast. The caller then gets the last real error, and the refusal only
-// if there is none.
 template <class Pipeline, std::size_t InFlight>
 void machine<Pipeline, InFlight>::finish(time_point now) noexcept
 {

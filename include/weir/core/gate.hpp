@@ -26,7 +26,8 @@ inline constexpr bool is_admission<admission<Token>> = true;
 ///   admission<token> admit(time_point now);   // from any thread; takes its share in one step, never check-then-act
 ///
 /// A token may also have `time_point start_at() const noexcept`: admitted, but not to be sent before that instant
-/// (leaky bucket). Seen in: examples/14_write_a_gate.cpp
+/// (leaky bucket); and `std::error_code fault() const noexcept`: the attempt ends with this error instead of being made
+/// (chaos). Seen in: examples/14_write_a_gate.cpp
 template <class G>
 concept gate = requires(G& g, time_point now) { requires detail::is_admission<decltype(g.admit(now))>; };
 

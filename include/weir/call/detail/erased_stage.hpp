@@ -57,11 +57,25 @@ inline constexpr token_verbs verbs_of{
         static_cast<Token*>(from)->~Token();
     }};
 
+/// What a token says of the attempt.
+struct token_says {
+    time_point start_at;
+    std::error_code fault{};
+
+    template <class Token>
+    void also(Token const& t) noexcept
+    {
+        if constexpr (requires { t.start_at(); }) start_at = std::max(start_at, t.start_at());
+        if constexpr (requires { t.fault(); })
+            if (!fault) fault = t.fault();
+    }
+};
+
 struct erased_gate : erased_stage {
     explicit erased_gate(token_verbs const& v) noexcept : erased_stage(role::gate), tokens(v) {}
 
     /// True: there is a token at `place` now. False: `refusal` says why not.
-    [[nodiscard]] virtual bool admit(void* place, asking_call const& of, time_point now, time_point& start_at,
+    [[nodiscard]] virtual bool admit(void* place, asking_call const& of, time_point now, token_says& says,
                                      rejection& refusal) = 0;
 
     token_verbs const& tokens;
@@ -74,7 +88,7 @@ struct erased_gate_of final : erased_gate {
     explicit erased_gate_of(std::shared_ptr<Gate> g) noexcept : erased_gate(verbs_of<token>), gate(std::move(g)) {}
     [[nodiscard]] std::string text() const override { return stage_text(*gate); }
 
-    [[nodiscard]] bool admit(void* place, asking_call const& of, time_point now, time_point& start_at,
+    [[nodiscard]] bool admit(void* place, asking_call const& of, time_point now, token_says& says,
                              rejection& refusal) override
     {
         auto answer = ask(*gate, of, now);
@@ -82,8 +96,7 @@ struct erased_gate_of final : erased_gate {
             refusal = answer.refused();
             return false;
         }
-        auto const* const t = ::new (place) token(*std::move(answer));
-        if constexpr (requires { t->start_at(); }) start_at = std::max(start_at, t->start_at());
+        says.also(*::new (place) token(*std::move(answer)));
         return true;
     }
 

@@ -82,11 +82,11 @@ public:
     answer() noexcept = default;
     answer(rejection r) noexcept : refusal_(r) {}
     answer(gate_row const& row, asking_call const& of, time_point now)
-        : row_(&row), start_at_(now), room_(row.size_, row.alignment_)
+        : row_(&row), says_{now}, room_(row.size_, row.alignment_)
     {
         try {
             for (auto const& [gate, offset] : row.gates_) {
-                if (!gate->admit(room_.at(offset), of, now, start_at_, refusal_)) {
+                if (!gate->admit(room_.at(offset), of, now, says_, refusal_)) {
                     settle(nullptr, now);
                     return;
                 }
@@ -100,7 +100,7 @@ public:
     answer(answer&& other) noexcept
         : row_(std::exchange(other.row_, nullptr)),
           held_(std::exchange(other.held_, 0)),
-          start_at_(other.start_at_),
+          says_(other.says_),
           refusal_(other.refusal_)
     {
         room_.take(other.room_, [this](std::byte* from, std::byte* to) {
@@ -116,7 +116,8 @@ public:
     [[nodiscard]] rejection const& refused() const noexcept { return refusal_; }
     [[nodiscard]] answer* operator->() noexcept { return this; }
 
-    [[nodiscard]] time_point start_at() const noexcept { return start_at_; }
+    [[nodiscard]] time_point start_at() const noexcept { return says_.start_at; }
+    [[nodiscard]] std::error_code fault() const noexcept { return says_.fault; }
     void record(outcome const& o, time_point now) noexcept { settle(&o, now); }
 
 private:
@@ -132,7 +133,7 @@ private:
 
     gate_row const* row_ = nullptr;  // null: refused, or settled
     std::size_t held_ = 0;
-    time_point start_at_{};
+    token_says says_{};
     rejection refusal_;
     token_room<128> room_;
 };

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -152,6 +153,24 @@ public:
         }(std::make_index_sequence<Last - First>{});
     }
 
+    /// Whether a token of these can say that the attempt is to fail.
+    [[nodiscard]] static constexpr bool may_fault() noexcept
+    {
+        return []<std::size_t... I>(std::index_sequence<I...>) {
+            return (faults<First + I>() || ...);
+        }(std::make_index_sequence<Last - First>{});
+    }
+
+    /// The error with which the attempt is to end instead of being made; none: it is to be made.
+    [[nodiscard]] std::error_code fault() noexcept
+    {
+        std::error_code found;
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (see_fault<First + I>(found), ...);
+        }(std::make_index_sequence<Last - First>{});
+        return found;
+    }
+
     /// Where the lease says to send; null without a balancer.
     [[nodiscard]] endpoint const* target() const noexcept
     {
@@ -181,6 +200,21 @@ private:
         return i >= First && i < Last && (roles[i] == role::gate || roles[i] == role::balancer);
     }
 
+    template <std::size_t I>
+    [[nodiscard]] static constexpr bool faults()
+    {
+        if constexpr (is_gate(I))
+            return requires(std::tuple_element_t<I, tokens>& place) { (*place)->fault(); };
+        else
+            return false;
+    }
+    template <std::size_t I>
+    void see_fault([[maybe_unused]] std::error_code& found) noexcept
+    {
+        if constexpr (faults<I>())
+            if (auto& place = std::get<I>(tokens_); place && !found) found = (*place)->fault();
+    }
+
     /// Becomes what `make` returns where it is needed: the gate makes its token in the room it will be held in.
     template <class Make>
     struct in_place_result {
@@ -205,7 +239,8 @@ private:
     template <std::size_t... I>
     static std::tuple<decltype(room_for<I>())...> layout(std::index_sequence<I...>);
 
-    decltype(layout(std::make_index_sequence<Pipeline::size>{})) tokens_;
+    using tokens = decltype(layout(std::make_index_sequence<Pipeline::size>{}));
+    tokens tokens_;
 };
 
 }  // namespace weir::detail
