@@ -42,7 +42,7 @@ public:
     /// A refusal that nobody made: the place for an answer.
     admission() noexcept : rejection_{}, admitted_(false) {}
     admission(Token t) noexcept : token_(std::move(t)), admitted_(true) {}
-    admission(rejection r) noexcept : rejection_(r), admitted_(false) {}
+    admission(rejection refusal) noexcept : rejection_(refusal), admitted_(false) {}
 
     /// Admitted, with a token made in its place: for gates whose decision is cheaper than moving their token.
     template <class... Args>

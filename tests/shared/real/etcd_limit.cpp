@@ -120,6 +120,7 @@ struct node {
     shared_limit<etcd_store> limit;
     weir::timer timer;
     double pace;
+    std::shared_ptr<int> life = std::make_shared<int>();  // what has ended already may be told when this is gone
     std::uint64_t asked = 0, admitted = 0;
     std::vector<weir::time_point>* when = nullptr;
 
@@ -127,13 +128,13 @@ struct node {
     {
         auto const due = static_cast<std::uint64_t>(std::chrono::duration<double>(timer.now() - from).count() * pace);
         for (; asked < due; ++asked)
-            limit.async_acquire(1, [this](error_code ec) {
-                if (ec) return;
+            limit.async_acquire(1, [this, alive = std::weak_ptr(life)](error_code ec) {
+                if (ec || alive.expired()) return;
                 ++admitted;
                 if (when) when->push_back(timer.now());
             });
-        timer.async_wait_for(1ms, [this, from](error_code ec) {
-            if (!ec) run(from);
+        timer.async_wait_for(1ms, [this, from, alive = std::weak_ptr(life)](error_code ec) {
+            if (!ec && !alive.expired()) run(from);
         });
     }
 };

@@ -170,6 +170,7 @@ struct node {
     shared_limit<redis_store> limit;
     weir::timer timer;
     double pace;
+    std::shared_ptr<int> life = std::make_shared<int>();  // what has ended already may be told when this is gone
     std::uint64_t asked = 0, admitted = 0;
     weir::duration longest{};
     std::vector<weir::time_point>* when = nullptr;
@@ -179,15 +180,16 @@ struct node {
         auto const now = timer.now();
         auto const due = static_cast<std::uint64_t>(std::chrono::duration<double>(now - from).count() * pace);
         for (; asked < due; ++asked)
-            limit.async_acquire(1, [this, begin = now](error_code ec) {
+            limit.async_acquire(1, [this, begin = now, alive = std::weak_ptr(life)](error_code ec) {
+                if (alive.expired()) return;
                 auto const end = timer.now();
                 longest = std::max(longest, end - begin);
                 if (ec) return;
                 ++admitted;
                 if (when) when->push_back(end);
             });
-        timer.async_wait_for(1ms, [this, from](error_code ec) {
-            if (!ec) run(from);
+        timer.async_wait_for(1ms, [this, from, alive = std::weak_ptr(life)](error_code ec) {
+            if (!ec && !alive.expired()) run(from);
         });
     }
 };
