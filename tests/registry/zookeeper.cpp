@@ -10,9 +10,13 @@
 
 #include <doctest/doctest.h>
 
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <functional>
@@ -489,6 +493,30 @@ TEST_CASE("zookeeper: a TLS handshake that hangs ends with connect_timeout, then
         CHECK(ended == (cancel ? boost::system::error_code(asio::error::operation_aborted)
                                : boost::system::error_code(make_error_code(weir::errc::registry_unavailable))));
     }
+}
+
+TEST_CASE("zookeeper: a context that goes with a conversation over TLS pending leaves nothing behind")
+{
+    for (int steps = 0; steps < 400; ++steps) {  // wherever it is: in the handshake, asking
+        bool told = false;
+        asio::io_context io;
+        scripted_server server(io.get_executor());
+        server.always(full_read().hang());
+        tls_front front(io, certificate({"IP:127.0.0.1"}, &made().known), server.port());
+        basic_zookeeper<tls_transport> registry(io.get_executor(), {.url = over_tls(front.port())},
+                                                tls_transport({.authorities_pem = made().known.pem()}));
+        asio::co_spawn(
+            io,
+            [](weir::registry::watch watch, bool& flag) -> asio::awaitable<void> {
+                co_await watch.async_next(asio::use_awaitable);
+                flag = true;
+                co_await watch.async_next(asio::use_awaitable);
+            }(registry.watch({"web"}), told),
+            asio::detached);
+        for (int n = 0; n < steps && !told; ++n) io.run_one_for(50ms);
+        if (told) return;
+    }
+    FAIL("it was never told");
 }
 
 TEST_CASE("zookeeper: the URL says whether there is TLS, and the transport has to be of the same mind")

@@ -28,6 +28,11 @@ namespace weir::registry {
 /// and tags, which Eureka does not know, are the metadata `weight` and `tags` (comma-separated). A service that is not
 /// there is an empty list, doubted as any other (watch_options.on_empty). registration.deregister_after is not used: the
 /// server evicts on its own terms.
+///
+/// A watch reads its one application whole. Eureka's deltas (apps/delta) are of all applications at once, so that who
+/// applies them has to hold the whole registry; and apps__hashcode, by which a loss is to be noticed, does no more than
+/// count instances by status (Applications.getReconcileHashCode): one replaced by another in a delta that was missed
+/// would stay wrong for good.
 /// Errors:    errc::registry_refused, registry_unavailable (a server that is starting, too: 403), bad_document;
 ///            std::errc::invalid_argument to async_deregister without a service; the transport's own pass through.
 /// Throws:    std::invalid_argument, naming the field of eureka_options or registration.
