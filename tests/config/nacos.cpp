@@ -7,6 +7,8 @@
 #include <weir/limit/concurrency_limit.hpp>
 #include <weir/testing/scripted_server.hpp>
 
+#include "config/nacos_contract.hpp"
+
 #include <doctest/doctest.h>
 
 #include <boost/asio/io_context.hpp>
@@ -105,6 +107,46 @@ TEST_CASE("nacos: with a server of before 3.0 it speaks v1, whose question is he
     CHECK(s.until([&] { return s.limit.limit() == 8; }));
     CHECK(s.until([&] { return s.follow->status().last_error == weir::errc::registry_unavailable; }));
     CHECK(s.server.failures().empty());
+}
+
+TEST_CASE("nacos: the server that its own client takes for real, in both interfaces: read, changed, gone, there again")
+{
+    for (bool const third : {true, false}) {
+        CAPTURE(third);
+        asio::io_context io;
+        weir::testing::nacos_config_contract contract;
+        weir::testing::contract_server const server(
+            io, [&](std::string const& request, std::chrono::milliseconds held) { return contract(request, held); });
+        contract.v3 = third;
+        auto& content = contract.contents[contract.key("shop.json", "G", "")];
+        content = R"({"limit":{"limit":5}})";
+        weir::concurrency_limit limit;
+        weir::config::binding b;
+        b.bind("limit", limit, {});
+        weir::config::refresh const follow(
+            io.get_executor(),
+            nacos({.url = "nacos://127.0.0.1:" + std::to_string(server.endpoint().port()),
+                   .data_id = "shop.json",
+                   .group = "G",
+                   .poll = 100ms}),
+            std::move(b), {.follow = {.pace = 0ns}});
+        auto const until = [&](auto so) {
+            for (auto const end = std::chrono::steady_clock::now() + 5s; !so();)
+                if (std::chrono::steady_clock::now() > end || io.run_one_until(end) == 0) return false;
+            return true;
+        };
+        CHECK(until([&] { return limit.limit() == 5; }));
+        for (std::uint32_t n = 6; n <= 8; ++n) {
+            content = R"({"limit":{"limit":)" + std::to_string(n) + "}}";
+            CHECK(until([&] { return limit.limit() == n; }));
+        }
+        contract.contents.clear();
+        CHECK(until([&] { return follow.status().missing; }));
+        CHECK(limit.limit() == 8);
+        contract.contents[contract.key("shop.json", "G", "")] = R"({"limit":{"limit":9}})";
+        CHECK(until([&] { return limit.limit() == 9; }));
+        CHECK(follow.status().failures == 0);
+    }
 }
 
 TEST_CASE("nacos: what is no answer of it is refused with its reason")

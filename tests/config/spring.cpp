@@ -7,6 +7,8 @@
 #include <weir/limit/concurrency_limit.hpp>
 #include <weir/testing/scripted_server.hpp>
 
+#include "config/spring_contract.hpp"
+
 #include <doctest/doctest.h>
 
 #include <boost/asio/io_context.hpp>
@@ -103,6 +105,42 @@ TEST_CASE("spring: is asked by name, profiles and label, with who we are, and ag
     CHECK(follow.status().note == "500: oops");
     CHECK(until([&] { return limit.limit() == 7; }));
     CHECK(server.failures().empty());
+}
+
+TEST_CASE("spring: the server that another client takes for real: profiles, labels, changes, and a wrong password")
+{
+    asio::io_context io;
+    weir::testing::spring_contract contract;
+    weir::testing::contract_server const server(io, [&](std::string const& request) { return contract(request); });
+    contract.authorization = "Basic dXNlcjpwYXNz";
+    auto& files = contract.files["release/1"];
+    files["team/shop"] = {{"limit.limit", 5}, {"limit.max_queue", 3}};
+    files["team/shop-prod"] = {{"limit.limit", 6}};
+    files["application-eu"] = {{"limit.max_queue", 4}};
+    weir::concurrency_limit limit;
+    weir::config::binding b;
+    b.bind("limit", limit, {});
+    weir::config::refresh const follow(
+        io.get_executor(),
+        spring({.url = "spring://user:pass@127.0.0.1:" + std::to_string(server.endpoint().port()),
+                .application = "team/shop",
+                .profiles = "prod,eu",
+                .label = "release/1",
+                .poll = 100ms}),
+        std::move(b), {.follow = {.backoff = weir::constant(10ms), .pace = 0ns}});
+    auto const until = [&](auto so) {
+        for (auto const end = std::chrono::steady_clock::now() + 5s; !so();)
+            if (std::chrono::steady_clock::now() > end || io.run_one_until(end) == 0) return false;
+        return true;
+    };
+    CHECK(until([&] { return limit.limit() == 6; }));
+
+    files["team/shop-prod"]["limit.limit"] = 7;
+    CHECK(until([&] { return limit.limit() == 7; }));
+    CHECK(follow.status().failures == 0);
+    contract.authorization = "Basic b3RoZXI=";
+    CHECK(until([&] { return follow.status().last_error == weir::errc::registry_refused; }));
+    CHECK(limit.limit() == 7);
 }
 
 TEST_CASE("spring: options are checked")

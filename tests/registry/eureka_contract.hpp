@@ -18,7 +18,8 @@ namespace weir::testing {
 
 /// Eureka's HTTP interface as its source has it (Netflix/eureka 61acc83, eureka-core, com.netflix.eureka.resources):
 /// what may be asked, what is answered, and when an instance is not known. Written from the source, and so no better
-/// than its reading: not a live server. No leases end here but by `forget`, and answers are as fresh as can be.
+/// than its reading: not a live server, but checked by a client that is not ours (referees/run). No leases end here but
+/// by `forget`, and answers are as fresh as can be.
 class eureka_contract {
 public:
     std::string prefix = "/eureka";
@@ -34,11 +35,12 @@ public:
     {
         auto const line = request.substr(0, request.find("\r\n"));
         asked.push_back(line);
-        if (auto const at = request.find("\r\nAuthorization: "); at != request.npos)
-            asked.back() += request.substr(at + 2, request.find("\r\n", at + 2) - at - 2).insert(0, " | ");
+        if (auto const who = header_of(request, "authorization"); !who.empty())
+            asked.back() += " | Authorization: " + who;
         auto const method = line.substr(0, line.find(' '));
         auto target = line.substr(method.size() + 1, line.find(" HTTP") - method.size() - 1);
         auto const base = prefix + "/apps/";
+        if (method == "GET" && (target == base || target + '/' == base)) return list_all(request);
         if (target.rfind(base, 0) != 0) return say(404, "no such path");
         target.erase(0, base.size());
         auto const app = target.substr(0, target.find('/'));
@@ -89,6 +91,9 @@ private:
                      (old->second["status"] == "UP" || old->second["status"] == "OUT_OF_SERVICE"))
                 now = old->second["status"];
         }
+        // InstanceRegistry.register: what the server adds
+        said["lastUpdatedTimestamp"] = "1795385863222";
+        said["actionType"] = "ADDED";
         instances[id] = std::move(said);
         return say(204, "");
     }
@@ -97,7 +102,7 @@ private:
     std::string list(std::string const& app, std::string const& request)
     {
         if (starting) return say(403, "");
-        if (request.find("Accept: application/json") == request.npos) return say(200, "<application></application>");
+        if (header_of(request, "accept") != "application/json") return say(200, "<application></application>");
         if (instances.empty()) return say(404, "");
         boost::json::array all;
         for (auto const& [id, i] : instances) all.emplace_back(i);
@@ -105,6 +110,26 @@ private:
         if (lone_object && all.size() == 1) one = all[0];
         return say(200, boost::json::serialize(
                             boost::json::object{{"application", {{"name", app}, {"instance", std::move(one)}}}}));
+    }
+
+    // ApplicationsResource.getContainers, and Applications.getReconcileHashCode
+    std::string list_all(std::string const& request)
+    {
+        if (starting) return say(403, "");
+        if (header_of(request, "accept") != "application/json") return say(200, "<applications></applications>");
+        std::map<std::string, int> count;
+        boost::json::array all;
+        for (auto const& [id, i] : instances) {
+            ++count[std::string(i.at("status").as_string())];
+            all.emplace_back(i);
+        }
+        std::string hash;
+        for (auto const& [status, n] : count) hash += status + '_' + std::to_string(n) + '_';
+        boost::json::array apps;
+        if (!all.empty()) apps.push_back({{"name", "WEB"}, {"instance", std::move(all)}});
+        return say(200, boost::json::serialize(boost::json::object{
+                            {"applications",
+                             {{"versions__delta", "1"}, {"apps__hashcode", hash}, {"application", std::move(apps)}}}}));
     }
 
     std::map<std::string, std::string> overrides;

@@ -19,8 +19,8 @@ namespace weir::testing {
 
 /// Nacos' naming over HTTP as its source has it (alibaba/nacos 486e198, naming/.../controllers: v3
 /// InstanceOpenApiController and v1 InstanceController): what may be asked, what is answered, and when an instance is
-/// not known. Written from the source, and so no better than its reading: not a live server. No instance ends here but
-/// by `forget`.
+/// not known. Written from the source, and so no better than its reading: not a live server; v1 is checked by the
+/// client that Nacos' own people wrote (referees/run). No instance ends here but by being taken out.
 class nacos_contract {
 public:
     bool v1 = true, v3 = true;   ///< which interfaces there are: 2.x has v1, 3.0 and 3.1 both, 3.2 only v3
@@ -40,8 +40,8 @@ public:
         auto const method = line.substr(0, line.find(' '));
         auto const target = line.substr(method.size() + 1, line.find(" HTTP") - method.size() - 1);
         auto const path = target.substr(0, target.find('?'));
-        auto has = parameters(target.size() == path.size() ? "" : target.substr(path.size() + 1));
-        has.merge(parameters(request.substr(request.find("\r\n\r\n") + 4)));
+        auto has = form_fields(target.size() == path.size() ? "" : target.substr(path.size() + 1));
+        has.merge(form_fields(request.substr(request.find("\r\n\r\n") + 4)));
         asked.push_back(method + " " + path);
         told.push_back(has);
 
@@ -55,12 +55,23 @@ public:
         if (!user.empty() && request.find("\r\nAuthorization: Bearer " + token + "\r\n") == request.npos)
             return third ? say(403, R"({"code":403,"message":"access denied","data":null})")
                          : say(403, R"({"status":403,"message":"token invalid!"})");
+        if (path == "/nacos/v1/ns/operator/metrics") return say(200, R"({"status":"UP"})");
         auto const service = third ? "web" : "DEFAULT_GROUP@@web";
         auto const at = std::string(third ? "/nacos/v3/client/ns/instance" : "/nacos/v1/ns/instance");
+        if (!third) {  // WebUtils.optional: what these are where nothing is said, or something in a beat
+            has.emplace("namespaceId", "public");
+            has.emplace("groupName", "DEFAULT_GROUP");
+            has.emplace("enabled", has.count("enable") != 0 ? has["enable"] : "true");
+            if (auto const said = has.find("beat"); said != has.end()) {
+                auto const beat = boost::json::parse(said->second).as_object();
+                has["ip"] = beat.at("ip").as_string();
+                has["port"] = boost::json::serialize(beat.at("port"));
+            }
+        }
         if (has["serviceName"] != service || has["namespaceId"] != "public" || has["groupName"] != "DEFAULT_GROUP")
             return say(400, "caused: Param 'serviceName' is required.");
         auto const id = has["ip"] + ":" + has["port"];
-        if (path == at + "/list" && method == "GET") return list(third);
+        if (path == at + "/list" && method == "GET") return list(third, has["clusters"]);
         if (path == at && method == "POST") {
             if (!third || has["heartBeat"] != "true") return add(third, id, has);
             // InstanceOpenApiController.register: "21003 to indicate caller should register again"
@@ -73,8 +84,10 @@ public:
             if (instances.count(id) == 0 && has.count("beat") == 0) return say(200, R"({"code":20404})");
             if (instances.count(id) == 0) add(third, id, has);
             auto const& meta = instances[id]["metadata"].as_object();
-            auto every = beat_interval != 0 ? std::to_string(beat_interval)
-                                            : std::string(meta.at("preserved.heart.beat.interval").as_string());
+            auto const* const own = meta.if_contains("preserved.heart.beat.interval");
+            auto const every = beat_interval != 0 ? std::to_string(beat_interval)
+                               : own              ? std::string(own->as_string())
+                                                  : "5000";
             return say(200, R"({"clientBeatInterval":)" + every + R"(,"code":10200,"lightBeatEnabled":true})");
         }
         if (path == at && method == "DELETE") {
@@ -95,31 +108,17 @@ private:
         return say(200, third ? R"({"code":0,"message":"success","data":"ok"})" : "ok");
     }
 
-    static std::map<std::string, std::string> parameters(std::string const& text)
-    {
-        std::map<std::string, std::string> out;
-        for (std::size_t from = 0; from < text.size();) {
-            auto const end = std::min(text.find('&', from), text.size());
-            auto const equals = text.find('=', from);
-            if (equals >= end) break;
-            std::string value;
-            for (auto i = equals + 1; i < end; ++i) {
-                bool const coded = text[i] == '%';
-                value += coded ? static_cast<char>(std::stoi(text.substr(i + 1, 2), nullptr, 16)) : text[i];
-                if (coded) i += 2;
-            }
-            out[text.substr(from, equals - from)] = value;
-            from = end + 1;
-        }
-        return out;
-    }
-
     std::string add(bool third, std::string const& id, std::map<std::string, std::string>& has)
     {
-        auto const weight = std::atof(has["weight"].c_str());
+        auto weight = std::atof(has["weight"].c_str());
         if (weight < 0 || weight > 10000) return say(400, "weight is illegal");
         auto meta = boost::json::parse(has["metadata"].empty() ? "{}" : has["metadata"]);
-        if (!has["beat"].empty()) meta = boost::json::parse(has["beat"]).as_object()["metadata"];
+        if (auto const said = has.find("beat"); said != has.end()) {
+            auto const beat = boost::json::parse(said->second).as_object();
+            meta = beat.at("metadata");
+            weight = beat.contains("weight") ? beat.at("weight").to_number<double>() : 1;
+            has["clusterName"] = beat.contains("cluster") ? beat.at("cluster").as_string() : "DEFAULT";
+        }
         instances[id] = {{"instanceId", nullptr},
                          {"ip", has["ip"]},
                          {"port", std::atoi(has["port"].c_str())},
@@ -134,19 +133,26 @@ private:
     }
 
     // v3 leaves out what is not enabled, and says nothing of the protection.
-    std::string list(bool third) const
+    std::string list(bool third, std::string const& clusters) const
     {
         boost::json::array all;
-        for (auto const& [id, i] : instances)
-            if (!third || i.at("enabled").as_bool()) all.emplace_back(i);
+        for (auto const& [id, i] : instances) {
+            std::string const cluster(i.at("clusterName").as_string());
+            bool const asked_for =
+                clusters.empty() || (',' + clusters + ',').find(',' + cluster + ',') != clusters.npos;
+            if (asked_for && (!third || i.at("enabled").as_bool())) all.emplace_back(i);
+        }
         if (third)
             return say(200, boost::json::serialize(
                                 boost::json::object{{"code", 0}, {"message", "success"}, {"data", std::move(all)}}));
         return say(200, boost::json::serialize(boost::json::object{{"name", "DEFAULT_GROUP@@web"},
                                                                    {"groupName", "DEFAULT_GROUP"},
+                                                                   {"clusters", clusters},
                                                                    {"cacheMillis", 10000},
                                                                    {"hosts", std::move(all)},
                                                                    {"lastRefTime", 1795385825254},
+                                                                   {"allIPs", false},
+                                                                   {"valid", true},
                                                                    {"reachProtectionThreshold", degraded}}));
     }
 };
