@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -259,4 +260,33 @@ TEST_CASE("answer_stream: the handler runs on its own executor, and keeps that r
     CHECK_FALSE(other.stopped());  // somebody is at work for it
     s.poll_until([&] { return other.poll(), told; });
     CHECK(told);
+}
+
+TEST_CASE("answer_stream: a context that goes, at whatever step, leaves nothing behind that the handler held")
+{
+    asio::io_context far;
+    scripted_server server(far.get_executor());
+    server.always(script().read_request().send(std::string(chunked)).read_to_end());
+    for (std::string const host : {"127.0.0.1", "localhost"}) {
+        bool reading = false;
+        for (int steps = 0; !reading; ++steps) {
+            REQUIRE(steps < 100);
+            std::weak_ptr<http::answer_stream> left;
+            {
+                asio::io_context near{1};
+                auto const stream = std::make_shared<http::answer_stream>(near.get_executor());
+                left = stream;
+                auto to = server.endpoint();
+                to.host = host;
+                // The handlers own the stream, and it owns them.
+                stream->async_open(to, http::get("/w"), weir::never, [&, stream](error_code ec, http::response) {
+                    REQUIRE_FALSE(ec);
+                    reading = true;
+                    stream->async_read([stream](error_code, std::string) {});
+                });
+                for (int n = 0; n < steps && !reading; far.poll()) n += near.run_one_for(1ms) != 0;
+            }
+            CHECK(left.expired());
+        }
+    }
 }

@@ -73,20 +73,15 @@ public:
         auto const connect_by =
             options_.connect_timeout == duration::zero() ? never : later(now, options_.connect_timeout);
         limit(std::min(deadline, connect_by), connect_by < deadline);
-        auto const connected = [self = this->shared_from_this(), deadline](error_code ec, auto const&) {
-            self->connected(ec, deadline);
-        };
+        auto const connected = [deadline](stream_core& s, error_code ec, auto const&...) { s.connected(ec, deadline); };
         error_code not_an_address;
         auto const address = asio::ip::make_address(host, not_an_address);
-        if (!not_an_address)
-            return socket().async_connect(tcp::endpoint(address, port),
-                                          [connected](error_code ec) { connected(ec, tcp::endpoint()); });
+        if (!not_an_address) return socket().async_connect(tcp::endpoint(address, port), then(connected));
         resolver_.async_resolve(host, std::to_string(port), tcp::resolver::numeric_service,
-                                [self = this->shared_from_this(), connected](error_code ec, auto const& found) {
-                                    if (self->ended_) return;
-                                    if (ec) return self->fail(ec);
-                                    asio::async_connect(self->socket(), found, connected);
-                                });
+                                then([connected](stream_core& s, error_code ec, auto const& found) {
+                                    if (ec) return s.fail(ec);
+                                    asio::async_connect(s.socket(), found, s.then(connected));
+                                }));
     }
 
     void read(read_handler done)
@@ -110,7 +105,8 @@ public:
 private:
     static constexpr std::size_t piece_size = 16 * 1024;
 
-    // What a read holds. Its reader may hold this object, and would for ever if the context goes with the read pending.
+    // What an operation of Asio's holds. The user's handler may hold this object, and would for ever if the context goes
+    // with the operation pending.
     class pending {
     public:
         explicit pending(std::shared_ptr<stream_core> s) : self_(std::move(s)) {}
@@ -127,6 +123,16 @@ private:
     private:
         std::shared_ptr<stream_core> self_;
     };
+
+    // What Asio calls back: the next step, where the operation is still wanted.
+    template <class Next>
+    [[nodiscard]] auto then(Next next)
+    {
+        return [held = pending(this->shared_from_this()), next](error_code ec, auto const&... what) mutable {
+            auto const self = held.take();
+            if (!self->ended_) next(*self, ec, what...);
+        };
+    }
 
     // The operation under way, at its handler's executor in the end.
     template <class Handler>
@@ -167,15 +173,13 @@ private:
 
     void connected(error_code ec, time_point deadline)
     {
-        if (ended_) return;
         if (ec) return fail(ec);
         keep_alive();
         if constexpr (Transport::handshakes) {
-            transport_.async_handshake(*stream_, [self = this->shared_from_this(), deadline](error_code e) {
-                if (self->ended_) return;
-                if (e) return self->fail(e);
-                self->write(deadline);
-            });
+            transport_.async_handshake(*stream_, then([deadline](stream_core& s, error_code e) {
+                if (e) return s.fail(e);
+                s.write(deadline);
+            }));
         } else {
             write(deadline);
         }
@@ -184,11 +188,10 @@ private:
     void write(time_point deadline)
     {
         limit(deadline, false);
-        beast::http::async_write(*stream_, request_, [self = this->shared_from_this()](error_code ec, std::size_t) {
-            if (self->ended_) return;
-            if (ec) return self->fail(ec);
-            self->read_head();
-        });
+        beast::http::async_write(*stream_, request_, then([](stream_core& s, error_code ec, std::size_t) {
+            if (ec) return s.fail(ec);
+            s.read_head();
+        }));
     }
 
     void read_head()
@@ -197,12 +200,10 @@ private:
         parser_->header_limit(options_.max_header_bytes);
         parser_->body_limit(boost::none);
         beast::http::async_read_header(*stream_, buffer_, *parser_,
-                                       [held = pending(this->shared_from_this())](error_code ec, std::size_t) mutable {
-                                           auto const self = held.take();
-                                           if (self->ended_) return;
-                                           if (ec) return self->fail(ec);
-                                           self->head_read();
-                                       });
+                                       then([](stream_core& s, error_code ec, std::size_t) {
+                                           if (ec) return s.fail(ec);
+                                           s.head_read();
+                                       }));
     }
 
     void head_read()
@@ -228,10 +229,7 @@ private:
         body.size = piece_.size();
         body.more = true;
         beast::http::async_read_some(*stream_, buffer_, *parser_,
-                                     [held = pending(this->shared_from_this())](error_code ec, std::size_t) mutable {
-                                         auto const self = held.take();
-                                         if (!self->ended_) self->piece_read(ec);
-                                     });
+                                     then([](stream_core& s, error_code ec, std::size_t) { s.piece_read(ec); }));
     }
 
     void piece_read(error_code ec)
