@@ -1,8 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// config::consul against a real Consul: a program of its own, because it starts one. WEIR_CONSUL names the Consul
+// config::consul against a real Consul, which it starts. WEIR_CONSUL names the Consul
 // program (tests/registry/consul fetches one); without it everything here is skipped, loudly, with exit status 77.
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
 #include <weir/config/consul.hpp>
@@ -10,6 +9,7 @@
 #include <weir/http/client.hpp>
 #include <weir/limit/concurrency_limit.hpp>
 
+#include <support/real_server.hpp>
 #include <support/server_process.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -107,6 +107,10 @@ struct scene {
 
 std::string limit_of(int n) { return R"({"limits":{"checkout":{"limit":)" + std::to_string(n) + "}}}"; }
 
+weir::testing::needs_server const needs(
+    "real consul kv:*", "there is no Consul: WEIR_CONSUL names its program (tests/registry/consul fetches one)",
+    [] { return !weir::testing::find_program("WEIR_CONSUL", "").empty(); });
+
 }  // namespace
 
 TEST_CASE("real consul kv: a key is waited for, and each change of it is in force within a second")
@@ -158,13 +162,4 @@ TEST_CASE("real consul kv: a server that comes back without its memory takes not
     CHECK(s.limit.limit() == 6);
     s.put("config/shop", limit_of(9));
     CHECK(s.seen_after(9) < 2s);
-}
-
-int main(int argc, char** argv)
-{
-    if (weir::testing::find_program("WEIR_CONSUL", "").empty()) {
-        std::puts("SKIPPED: WEIR_CONSUL does not name a Consul program");
-        return 77;
-    }
-    return doctest::Context(argc, argv).run();
 }

@@ -1,8 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// config::etcd against a real etcd: a program of its own, because it starts one. WEIR_ETCD names the program, or it is
+// config::etcd against a real etcd, which it starts. WEIR_ETCD names the program, or it is
 // on the PATH (Debian's etcd-server); without it everything here is skipped, loudly, with exit status 77.
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
 #include <weir/balance/endpoint_set.hpp>
@@ -12,6 +11,7 @@
 #include <weir/http/client.hpp>
 #include <weir/limit/token_bucket.hpp>
 
+#include <support/real_server.hpp>
 #include <support/server_process.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -156,6 +156,10 @@ weir::registry::etcd_options silent_for_a_second()
     o.wait = 1s;
     return o;
 }
+
+weir::testing::needs_server const needs("real etcd config:*",
+                                        "there is no etcd: name the program in WEIR_ETCD, or install etcd-server",
+                                        [] { return !program().empty(); });
 
 }  // namespace
 
@@ -311,13 +315,4 @@ TEST_CASE("real etcd config: with accounts: a right password is enough, also aft
     s.seen_after(3);
     s.put("/config/shop", document(4));
     CHECK(s.seen_after(4) <= 1s);
-}
-
-int main(int argc, char** argv)
-{
-    if (program().empty()) {
-        std::puts("SKIPPED: there is no etcd: name the program in WEIR_ETCD, or install etcd-server");
-        return 77;
-    }
-    return doctest::Context(argc, argv).run();
 }

@@ -1,11 +1,11 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// registry::consul against a real Consul: a program of its own, because it starts servers. WEIR_CONSUL names the Consul
+// registry::consul against a real Consul, which it starts. WEIR_CONSUL names the Consul
 // program (tests/registry/consul fetches one); without it everything here is skipped, loudly, with exit status 77.
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
-#include "support/server_process.hpp"
+#include <support/real_server.hpp>
+#include <support/server_process.hpp>
 
 #include <weir/http/client.hpp>
 #include <weir/registry/consul.hpp>
@@ -156,6 +156,7 @@ struct scene {
             held.emplace(std::move(l));
             await_event();
         });
+        CHECK(until([&] { return held.has_value(); }));
     }
     void await_event()
     {
@@ -253,6 +254,10 @@ registration web(std::string id)
             .ttl = 3s};
 }
 
+weir::testing::needs_server const needs(
+    "real consul:*", "there is no Consul: WEIR_CONSUL names its program (tests/registry/consul fetches one)",
+    [] { return !weir::testing::find_program("WEIR_CONSUL", "").empty(); });
+
 }  // namespace
 
 TEST_CASE("real consul: register, beat, watch, change state, deregister")
@@ -263,7 +268,6 @@ TEST_CASE("real consul: register, beat, watch, change state, deregister")
     CHECK(s.shows(""));  // the first answer of all is believed
     s.keep(web("a"));
     CHECK(s.shows("a+"));
-    CHECK(s.until([&] { return s.held.has_value(); }));
     CHECK_FALSE(s.registered);
     auto const& i = s.watch->current()->instances->front();
     CHECK(i.address.host == "10.0.0.1");
@@ -308,7 +312,6 @@ TEST_CASE("real consul: without heartbeats the TTL turns an instance critical")
     s.follow();
     s.keep(web("a"));
     CHECK(s.shows("a+b+"));
-    CHECK(s.until([&] { return s.held.has_value(); }));
     s.held.reset();
     CHECK(s.shows("a-b+"));
     CHECK(weir::registry::to_endpoints(*s.watch->current()).size() == 1);
@@ -341,7 +344,6 @@ TEST_CASE("real consul: killed mid-watch and restarted without its memory: the l
         s.keep(web("a"));
         s.follow();
         CHECK(s.shows("a+b+c+d+"));
-        CHECK(s.until([&] { return s.held.has_value(); }));
         s.told.clear();
         s.consul_server.stop(signal);
         CHECK(s.goes_stale());
@@ -372,7 +374,6 @@ TEST_CASE("real consul: killed and restarted with its memory: nobody notices but
     s.register_directly("b");
     s.follow();
     CHECK(s.shows("a+b+"));
-    CHECK(s.until([&] { return s.held.has_value(); }));
     s.told.clear();
     s.consul_server.stop(SIGKILL);
     CHECK(s.goes_stale());
@@ -436,7 +437,6 @@ TEST_CASE("real consul: access control: what may not be seen is no empty set, an
     CHECK(s.watch->status().note == "403: ACL not found");
     CHECK(s.told.empty());
     s.keep(web("c"));
-    CHECK(s.until([&] { return s.held.has_value(); }));
     CHECK(s.registered == weir::errc::registry_refused);
     CHECK_FALSE(s.held->registered());
 
@@ -446,18 +446,4 @@ TEST_CASE("real consul: access control: what may not be seen is no empty set, an
     s.registry->async_resolve({"web"}, [&](boost::system::error_code ec, auto const&) { anonymous = ec; });
     CHECK(s.until([&] { return bool(anonymous); }));
     CHECK(anonymous == weir::errc::registry_refused);
-}
-
-int main(int argc, char** argv)
-{
-    char const* const program = std::getenv("WEIR_CONSUL");
-    if (!program || !*program) {
-        std::puts("SKIPPED: no real Consul. Set WEIR_CONSUL to its program; tests/registry/consul fetches one.");
-        return 77;
-    }
-    if (::access(program, X_OK) != 0) {
-        std::printf("WEIR_CONSUL is \"%s\", which is not a program that can be run\n", program);
-        return 1;
-    }
-    return doctest::Context(argc, argv).run();
 }

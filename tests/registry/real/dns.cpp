@@ -2,9 +2,9 @@
 //
 // registry::dns against real servers: knot (WEIR_KNOT, or knotd on PATH; and its knsupdate) and the DNS of Consul
 // (WEIR_CONSUL). Where one of them is missing its tests are skipped, loudly, and the exit status is 77.
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
+#include <support/real_server.hpp>
 #include <support/server_process.hpp>
 #include <weir/registry/dns.hpp>
 
@@ -171,6 +171,13 @@ constexpr auto zone =
     "i1 A 127.0.0.1\ni2 A 127.0.0.2\ni3 A 127.0.0.3\ni3 AAAA ::1\n"
     "_none._tcp SRV 0 0 0 .\n_six._tcp SRV 1 1 80 six\nsix AAAA ::1\nalias CNAME i2\n";
 
+weir::testing::needs_server const needs_knot(
+    "real knot:*", "there is no knot: install knot and knot-dnsutils, or set WEIR_KNOT and WEIR_KNSUPDATE",
+    [] { return !find_program("WEIR_KNOT", "knotd").empty(); });
+weir::testing::needs_server const needs_consul(
+    "real consul dns:*", "there is no Consul: WEIR_CONSUL names its program (tests/registry/consul fetches one)",
+    [] { return !find_program("WEIR_CONSUL", "").empty(); });
+
 }  // namespace
 
 TEST_CASE("real knot: records added, changed and withdrawn while it runs show within the TTL")
@@ -252,10 +259,9 @@ TEST_CASE("real knot: the root as a target, no such name, IPv6 alone, addresses 
     CHECK(refused == boost::system::error_code(make_error_code(weir::errc::registry_refused)));
 }
 
-TEST_CASE("real consul: its DNS hides instances over UDP, not over TCP; tags and data centres are labels")
+TEST_CASE("real consul dns: it hides instances over UDP, not over TCP; tags and data centres are labels")
 {
     auto const program = find_program("WEIR_CONSUL", "");
-    if (program.empty()) return;  // said so in main
     temporary_directory directory;
     auto const ports = free_ports(4);
     server_process process({program, "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-http-port",
@@ -288,18 +294,4 @@ TEST_CASE("real consul: its DNS hides instances over UDP, not over TCP; tags and
     CHECK(s.shows("127.0.2.10:8010*1 "));
     CHECK(add(31, "v1"));
     CHECK(s.shows("127.0.2.10:8010*1 127.0.2.31:8031*1 "));
-}
-
-int main(int argc, char** argv)
-{
-    doctest::Context context(argc, argv);
-    bool const have_knot = !find_program("WEIR_KNOT", "knotd").empty();
-    bool const have_consul = !find_program("WEIR_CONSUL", "").empty();
-    if (!have_knot) {
-        std::puts("SKIPPED: no knot. Install knot and knot-dnsutils, or set WEIR_KNOT and WEIR_KNSUPDATE.");
-        context.addFilter("test-case-exclude", "real knot*");
-    }
-    if (!have_consul) std::puts("SKIPPED: no real Consul. Set WEIR_CONSUL; tests/registry/consul fetches one.");
-    auto const failed = context.run();
-    return failed != 0 ? failed : have_knot && have_consul ? 0 : 77;
 }

@@ -1,11 +1,11 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// registry::etcd against a real etcd: a program of its own, because it starts servers. WEIR_ETCD names the program, or
+// registry::etcd against a real etcd, which it starts. WEIR_ETCD names the program, or
 // it is on the PATH (Debian's etcd-server); without it everything here is skipped, loudly, with exit status 77.
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
-#include "support/server_process.hpp"
+#include <support/real_server.hpp>
+#include <support/server_process.hpp>
 
 #include <weir/http/client.hpp>
 #include <weir/registry/etcd.hpp>
@@ -131,6 +131,7 @@ struct scene {
             held.emplace(std::move(l));
             await_event();
         });
+        CHECK(until([&] { return held.has_value(); }));
     }
     void await_event()
     {
@@ -232,6 +233,10 @@ registration web(std::string id)
             .ttl = 2s};
 }
 
+weir::testing::needs_server const needs("real etcd:*",
+                                        "there is no etcd: name the program in WEIR_ETCD, or install etcd-server",
+                                        [] { return !program().empty(); });
+
 }  // namespace
 
 TEST_CASE("real etcd: register, beat, watch, change state, deregister")
@@ -242,7 +247,6 @@ TEST_CASE("real etcd: register, beat, watch, change state, deregister")
     CHECK(s.shows(""));  // the first answer of all is believed
     s.keep(web("a/1"));
     CHECK(s.shows("a/1+"));
-    CHECK(s.until([&] { return s.held.has_value(); }));
     CHECK_FALSE(s.registered);
     auto const& i = s.watch->current()->instances->front();
     CHECK(i.address.host == "10.0.0.1");
@@ -294,7 +298,6 @@ TEST_CASE("real etcd: without heartbeats the instance goes with its lease")
     s.follow();
     s.keep(web("a"));
     CHECK(s.shows("a+b+"));
-    CHECK(s.until([&] { return s.held.has_value(); }));
     s.held.reset();
     CHECK(s.shows("b+"));
 }
@@ -335,7 +338,6 @@ TEST_CASE("real etcd: killed mid-watch and restarted: the last good set stays, a
         s.keep(web("a"));
         s.follow();
         CHECK(s.shows("a+b+c+d+"));
-        CHECK(s.until([&] { return s.held.has_value(); }));
         s.told.clear();
         s.etcd_server.stop(signal);
         CHECK(s.goes_stale());
@@ -468,14 +470,4 @@ TEST_CASE("real etcd: with accounts: a right password is enough, tokens are rene
         CHECK(watch.status().note.find(words) != std::string::npos);
         CHECK(watch.current() == nullptr);
     }
-}
-
-int main(int argc, char** argv)
-{
-    if (program().empty()) {
-        std::puts("SKIPPED: there is no etcd: name the program in WEIR_ETCD, or install etcd-server");
-        return 77;
-    }
-    doctest::Context context(argc, argv);
-    return context.run();
 }

@@ -2,10 +2,10 @@
 //
 // registry::zookeeper against a real ZooKeeper: Debian's package, or WEIR_ZOOKEEPER, a class path with its jars. Without
 // one, or without a java (WEIR_JAVA, or on PATH), everything here is skipped, loudly, with exit status 77.
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
 #include <support/certificate.hpp>
+#include <support/real_server.hpp>
 #include <support/server_process.hpp>
 #include <weir/http/tls.hpp>
 #include <weir/registry/zookeeper.hpp>
@@ -294,6 +294,10 @@ registration web(std::string id, weir::duration ttl = 3s)
             .ttl = ttl};
 }
 
+weir::testing::needs_server const needs(
+    "real zookeeper:*", "there is no ZooKeeper: install zookeeper, or set WEIR_ZOOKEEPER to a class path and WEIR_JAVA",
+    [] { return !class_path().empty() && !find_program("WEIR_JAVA", "java").empty(); });
+
 }  // namespace
 
 TEST_CASE("real zookeeper: register, beat, watch, change state, deregister")
@@ -510,14 +514,4 @@ TEST_CASE("real zookeeper: over TLS, whom one of the two does not trust there is
     registry.async_resolve({"web"}, [&](boost::system::error_code ec, auto const&) { ended = ec; });
     CHECK(s.until([&] { return ended.has_value(); }, 6s));
     CHECK(*ended);
-}
-
-int main(int argc, char** argv)
-{
-    if (class_path().empty() || find_program("WEIR_JAVA", "java").empty()) {
-        std::puts(
-            "SKIPPED: no real ZooKeeper. Install zookeeper, or set WEIR_ZOOKEEPER to a class path and WEIR_JAVA.");
-        return 77;
-    }
-    return doctest::Context(argc, argv).run();
 }

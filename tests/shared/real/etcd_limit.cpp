@@ -1,14 +1,14 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// A shared limit on a real etcd: a program of its own, because it starts servers and kills them. WEIR_ETCD names the
+// A shared limit on a real etcd, which it starts and kills. WEIR_ETCD names the
 // program, or it is on the PATH (Debian's etcd-server); without it all is skipped, loudly, with exit status 77.
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
 #include <weir/async/timer.hpp>
 #include <weir/shared/etcd_store.hpp>
 #include <weir/shared/shared_limit.hpp>
 
+#include <support/real_server.hpp>
 #include <support/server_process.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -161,9 +161,13 @@ weir::shared_limit_options terms()
             .acquire_timeout = 30ms};
 }
 
+weir::testing::needs_server const needs("real etcd limit:*",
+                                        "there is no etcd: name the program in WEIR_ETCD, or install etcd-server",
+                                        [] { return !program().empty(); });
+
 }  // namespace
 
-TEST_CASE("etcd: what is given back can be granted again; others, and those who come later, see the debt")
+TEST_CASE("real etcd limit: what is given back can be granted again; others, and those who come later, see the debt")
 {
     fixture f;
     permit_request const all{.key = "k", .interval = 1s, .tolerance = 10s, .want = 10, .least = 10, .hold = 50ms};
@@ -183,7 +187,7 @@ TEST_CASE("etcd: what is given back can be granted again; others, and those who 
     CHECK(f.ask(*f.store, some).permits == 0);
 }
 
-TEST_CASE("etcd: twenty at once on one key, over four connections' worth of stores: every permit once")
+TEST_CASE("real etcd limit: twenty at once on one key, over four connections' worth of stores: every permit once")
 {
     fixture f;
     std::vector<std::unique_ptr<etcd_store>> stores;
@@ -204,7 +208,7 @@ TEST_CASE("etcd: twenty at once on one key, over four connections' worth of stor
     CHECK(granted == 10);
 }
 
-TEST_CASE("etcd: two processes at three times the limit stay within the bound")
+TEST_CASE("real etcd limit: two processes at three times the limit stay within the bound")
 {
     fixture f;
     std::vector<weir::time_point> when;
@@ -227,7 +231,7 @@ TEST_CASE("etcd: two processes at three times the limit stay within the bound")
     CHECK(b.admitted > when.size() / 10);
 }
 
-TEST_CASE("etcd: killed and started again: the share of each decides meanwhile, and it is back by itself")
+TEST_CASE("real etcd limit: killed and started again: the share of each decides meanwhile, and it is back by itself")
 {
     fixture f;
     node a(f, terms(), 3000), b(f, terms(), 3000);
@@ -260,14 +264,4 @@ TEST_CASE("etcd: killed and started again: the share of each decides meanwhile, 
     CHECK(again > 0.6);
     CHECK(f.ask(*f.store, slow).permits == 0);
     CHECK_FALSE(f.how);
-}
-
-int main(int argc, char** argv)
-{
-    if (program().empty()) {
-        std::puts("SKIPPED: no etcd on the PATH, and WEIR_ETCD is not set (Debian: etcd-server)");
-        return 77;
-    }
-    ::signal(SIGPIPE, SIG_IGN);
-    return doctest::Context(argc, argv).run();
 }

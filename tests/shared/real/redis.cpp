@@ -1,10 +1,11 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// A shared limit on a real Redis: a program of its own, because it starts servers, freezes and kills them. WEIR_REDIS
+// A shared limit on a real Redis, which it starts, freezes and kills. WEIR_REDIS
 // names the server's program, or it is redis-server on the PATH; without one all is skipped, loudly, with exit status
 // 77.
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
+
+#include <support/real_server.hpp>
 
 #include <weir/async/timer.hpp>
 #include <weir/shared/detail/shared_gcra.hpp>
@@ -211,9 +212,13 @@ weir::shared_limit_options terms()
     return {.rate = weir::per_second(2000), .burst = 200, .nodes = 2, .name = "calls"};
 }
 
+weir::testing::needs_server const needs("real redis:*",
+                                        "there is no Redis: name redis-server in WEIR_REDIS, or install redis-server",
+                                        [] { return !program().empty(); });
+
 }  // namespace
 
-TEST_CASE("redis: the script is the arithmetic of shared_gcra, number by number")
+TEST_CASE("real redis: the script is the arithmetic of shared_gcra, number by number")
 {
     fixture f;
     weir::random_engine random(1);
@@ -241,7 +246,7 @@ TEST_CASE("redis: the script is the arithmetic of shared_gcra, number by number"
 }
 
 TEST_CASE(
-    "redis: what is given back can be granted again, a key of another kind is refused, and the key ends by itself")
+    "real redis: what is given back can be granted again, a key of another kind is refused, and the key ends by itself")
 {
     fixture f;
     permit_request const all{.key = "k", .interval = 100ms, .tolerance = 1s, .want = 10, .least = 10, .hold = 50ms};
@@ -270,7 +275,7 @@ TEST_CASE(
     CHECK(f.command({"GET", "weir:brief"}) == "");
 }
 
-TEST_CASE("redis: the script forgotten (SCRIPT FLUSH) is loaded again, and nobody is told")
+TEST_CASE("real redis: the script forgotten (SCRIPT FLUSH) is loaded again, and nobody is told")
 {
     fixture f;
     permit_request const r{.key = "k", .interval = 1ms, .tolerance = 100ms, .want = 1, .hold = 50ms};
@@ -281,7 +286,7 @@ TEST_CASE("redis: the script forgotten (SCRIPT FLUSH) is loaded again, and nobod
     }
 }
 
-TEST_CASE("redis: two processes at three times the limit stay within the bound, and ask once per pause")
+TEST_CASE("real redis: two processes at three times the limit stay within the bound, and ask once per pause")
 {
     fixture f;
     std::vector<weir::time_point> when;
@@ -303,7 +308,7 @@ TEST_CASE("redis: two processes at three times the limit stay within the bound, 
     CHECK(b.admitted > when.size() / 5);
 }
 
-TEST_CASE("redis: frozen, killed and started again: decided in time, by the share of each, and back by itself")
+TEST_CASE("real redis: frozen, killed and started again: decided in time, by the share of each, and back by itself")
 {
     fixture f;
     node a(f, terms(), 3000), b(f, terms(), 3000);
@@ -349,14 +354,4 @@ TEST_CASE("redis: frozen, killed and started again: decided in time, by the shar
     auto const again = admitted_in(500ms);
     CHECK(again > 0.7);
     CHECK(a.store.link(0).connections() >= 2);
-}
-
-int main(int argc, char** argv)
-{
-    if (program().empty()) {
-        std::puts("SKIPPED: no redis-server on the PATH, and WEIR_REDIS is not set (Debian: redis-server)");
-        return 77;
-    }
-    ::signal(SIGPIPE, SIG_IGN);
-    return doctest::Context(argc, argv).run();
 }
