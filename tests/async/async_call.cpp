@@ -9,6 +9,7 @@
 #include <weir/testing/virtual_time.hpp>
 
 #include <doctest/doctest.h>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -277,7 +278,7 @@ TEST_CASE("async_call: completes on the handler's executor; attempts run on the 
     other.run();
     CHECK(done);
 
-    auto const strand = asio::make_strand(w.get_executor());
+    asio::strand<asio::any_io_executor> const strand(w.get_executor());
     done = false;
     p.async_call(
         [&](weir::attempt const& a) {

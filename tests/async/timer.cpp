@@ -2,6 +2,7 @@
 #include <weir/async/timer.hpp>
 #include <weir/testing/virtual_time.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -244,6 +245,23 @@ TEST_CASE("timer: completes on the handler's executor, and keeps its context at 
     s.world.run();
     CHECK(!ran);
     CHECK(elsewhere.run() == 1);
+    CHECK(ran);
+    CHECK(elsewhere.stopped());
+}
+
+TEST_CASE("timer: a handler may be on a strand of executors of any type, and keeps its context at work, too")
+{
+    scene s;
+    asio::io_context elsewhere;
+    asio::strand<asio::any_io_executor> const strand(elsewhere.get_executor());
+    bool ran = false;
+    s.t.async_wait_for(
+        1s, asio::bind_executor(strand, [&](error_code) { ran = elsewhere.get_executor().running_in_this_thread(); }));
+    CHECK(elsewhere.poll() == 0);
+    CHECK(!elsewhere.stopped());
+    s.world.run();
+    CHECK(!ran);
+    CHECK(elsewhere.run() > 0);
     CHECK(ran);
     CHECK(elsewhere.stopped());
 }

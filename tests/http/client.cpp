@@ -2,11 +2,13 @@
 #include <weir/http/client.hpp>
 #include <weir/testing/scripted_server.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/use_future.hpp>
 
 #include <doctest/doctest.h>
@@ -780,8 +782,9 @@ TEST_CASE("client: the handler runs on its own executor, and its memory comes fr
     scene s;
     s.server->next(script().read_request().send(std::string(ok)).hang());
     asio::io_context other;
+    asio::strand<asio::any_io_executor> const strand(other.get_executor());
     bool done = false;
-    s.client->async_get(s.server->endpoint(), "/", asio::bind_executor(other, [&](error_code ec, auto const&) {
+    s.client->async_get(s.server->endpoint(), "/", asio::bind_executor(strand, [&](error_code ec, auto const&) {
                             CHECK_FALSE(ec);
                             CHECK(other.get_executor().running_in_this_thread());
                             done = true;

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/async/detail/work_guard.hpp>
 #include <weir/async/timer_queue.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -11,7 +12,6 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
 #include <memory>
@@ -140,7 +140,7 @@ private:
 
         timer_queue& queue_;
         Handler handler_;
-        asio::executor_work_guard<executor_type> work_;
+        detail::work_guard<executor_type> work_;
     };
 
     template <class Handler>

@@ -1,10 +1,11 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/async/detail/work_guard.hpp>
+
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/system_executor.hpp>
 
@@ -42,8 +43,8 @@ struct completion_work {
         return operation->get_executor();
     }
 
-    asio::executor_work_guard<handler_executor> caller;
-    std::optional<asio::executor_work_guard<Executor>> operation;  // none: the handler's executor is the operation's
+    work_guard<handler_executor> caller;
+    std::optional<work_guard<Executor>> operation;  // none: the handler's executor is the operation's
 };
 
 /// A handler and what it is called with; its context runs until then.

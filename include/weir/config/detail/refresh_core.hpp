@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/async/detail/work_guard.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/config/binding.hpp>
 #include <weir/config/detail/follower.hpp>
@@ -13,7 +14,6 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/system/error_code.hpp>
@@ -105,15 +105,15 @@ public:
     {
         return asio::async_initiate<Token, void(boost::system::error_code, version_record)>(
             [self = shared_from_this()](auto handler, std::uint64_t n) {
-                auto const executor = asio::get_associated_executor(handler, self->strand_.get_inner_executor());
-                asio::post(self->strand_,
-                           [self, n, handler = std::move(handler), work = asio::make_work_guard(executor)]() mutable {
-                               auto result = self->roll_back(n);
-                               asio::dispatch(work.get_executor(), [handler = std::move(handler),
-                                                                    result = std::move(result)]() mutable {
-                                   std::move(handler)(std::get<0>(result), std::move(std::get<1>(result)));
-                               });
-                           });
+                auto executor = asio::get_associated_executor(handler, self->strand_.get_inner_executor());
+                asio::post(self->strand_, [self, n, handler = std::move(handler),
+                                           work = weir::detail::work_guard<decltype(executor)>(executor)]() mutable {
+                    auto result = self->roll_back(n);
+                    asio::dispatch(work.get_executor(),
+                                   [handler = std::move(handler), result = std::move(result)]() mutable {
+                                       std::move(handler)(std::get<0>(result), std::move(std::get<1>(result)));
+                                   });
+                });
             },
             token, number);
     }

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/async/detail/work_guard.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/priority.hpp>
 #include <weir/http/deadline_header.hpp>
@@ -14,7 +15,6 @@
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/error.hpp>
@@ -353,7 +353,7 @@ private:
 
     std::shared_ptr<Core> core_;
     Handler handler_;
-    std::optional<asio::executor_work_guard<handler_executor>> work_;
+    std::optional<weir::detail::work_guard<handler_executor>> work_;
     request request_;
     time_point deadline_;
     pool_slot* slot_ = nullptr;

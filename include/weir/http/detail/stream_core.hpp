@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/async/detail/erased_handler.hpp>
+#include <weir/async/detail/work_guard.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/http/client_options.hpp>
@@ -11,7 +12,6 @@
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -304,7 +304,7 @@ private:
     std::string piece_;
     std::optional<open_handler> opening_;
     std::optional<read_handler> reading_;
-    std::optional<asio::executor_work_guard<asio::any_io_executor>> work_;
+    std::optional<weir::detail::work_guard<asio::any_io_executor>> work_;
     error_code why_;  // why it ended
     std::uint64_t limit_ = 0;
     int interim_ = 0;
