@@ -84,7 +84,7 @@ TEST_CASE("reader: the values of each type")
 TEST_CASE("reader: a value of a wrong type says what would be right")
 {
     CHECK(refused<weir::duration>("250").find("k = 250: has no unit: write a number and a unit of ns,") == 0);
-    CHECK(refused<weir::duration>("2.5").find("k = 2.5E0: has no unit: ") == 0);
+    CHECK(refused<weir::duration>("2.5").find("k = 2.5: has no unit: ") == 0);
     CHECK(refused<weir::duration>("\"2 w\"").find("k = \"2 w\": has an unknown unit: ") == 0);
     CHECK(refused<weir::duration>("true") == "k = true: must be a duration, as in \"250ms\" or \"1h30m\"");
     CHECK(refused<weir::rate>("500") == "k = 500: must be a rate, as in \"500/s\" or \"10/min\"");
@@ -93,8 +93,13 @@ TEST_CASE("reader: a value of a wrong type says what would be right")
     CHECK(refused<double>("[1]") == "k = [...]: must be a number, as in 0.5 or \"50%\"");
     CHECK(refused<double>(R"("half")") == "k = \"half\": is not a number: write it as in 0.25");
     CHECK(refused<unsigned>("-1") == "k = -1: must not be negative");
-    CHECK(refused<unsigned>("1.5") == "k = 1.5E0: must be a whole number, as in 100");
-    CHECK(refused<unsigned>("1e300") == "k = 1E300: must be a whole number, as in 100");
+    CHECK(refused<unsigned>("1.5") == "k = 1.5: must be a whole number, as in 100");
+    CHECK(refused<unsigned>("1e300") == "k = 1e+300: must be a whole number, as in 100");
+    CHECK(refused<unsigned>("0.5") == "k = 0.5: must be a whole number, as in 100");
+    CHECK(refused<bool>("1e5") == "k = 100000: must be true or false");
+    CHECK(refused<bool>("-0.0001") == "k = -0.0001: must be true or false");
+    CHECK(refused<bool>("-1.2345678901234567e-6") == "k = -0.0000012345678901234567: must be true or false");
+    CHECK(refused<bool>("0.0") == "k = 0: must be true or false");
     CHECK(refused<std::uint16_t>("65536") == "k = 65536: must be at most 65535");
     CHECK(refused<bool>("1") == "k = 1: must be true or false");
     CHECK(refused<bool>(R"("on")") == "k = \"on\": is neither: write true or false");

@@ -15,7 +15,9 @@
 #include <boost/json/value.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -107,6 +109,14 @@ concept described = requires(reader& r, T& t) { describe(r, t); };
     if (auto const* const s = v.if_string(); s != nullptr && s->size() > most) return in_quotes({s->data(), s->size()});
     if (v.is_object()) return v.get_object().empty() ? "{}" : "{...}";
     if (v.is_array()) return v.get_array().empty() ? "[]" : "[...]";
+    if (auto const* const d = v.if_double()) {  // serialized, 0.5 is 5E-1
+        auto const size = std::abs(*d);
+        bool const long_winded = size != 0 && (size < 1e-6 || size >= 1e15);
+        char digits[32];
+        auto const end = std::to_chars(digits, digits + sizeof digits, *d,
+                                       long_winded ? std::chars_format::scientific : std::chars_format::fixed);
+        return {digits, end.ptr};
+    }
     return json::serialize(v);
 }
 
