@@ -98,6 +98,27 @@ TEST_CASE("byte_rate: reading and writing have limits of their own, and none at 
     CHECK(beasts::can_write(none) == unlimited);
 }
 
+TEST_CASE("byte_rate: a direction without a limit asks neither clock nor lock, until it has one")
+{
+    struct counting_clock {
+        int* readings;
+        [[nodiscard]] weir::time_point now() const noexcept { return ++*readings, weir::time_point(1h); }
+    };
+    int readings = 0;
+    weir::http::basic_byte_rate p{{.read = 1000, .burst = 1s, .least = 1}, counting_clock{&readings}};
+    auto const asked = [&](auto&& action) {
+        readings = 0;
+        action();
+        return readings;
+    };
+    CHECK(asked([&] { beasts::can_write(p), beasts::has_written(p, 1'000'000); }) == 0);
+    CHECK(asked([&] { beasts::can_read(p), beasts::has_read(p, 10); }) == 2);
+    p.reconfigure({.write = 1000, .least = 1});
+    CHECK(beasts::can_write(p) == 1000);
+    CHECK(asked([&] { beasts::can_write(p), beasts::has_written(p, 10); }) == 2);
+    CHECK(asked([&] { beasts::can_read(p), beasts::has_read(p, 1'000'000); }) == 0);
+}
+
 TEST_CASE("byte_rate: an operation moves `transfer` at most, and is not begun for less than `least`")
 {
     manual_clock clock;

@@ -9,6 +9,7 @@
 #include <boost/beast/core/rate_policy.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -43,7 +44,8 @@ struct byte_rate_options {
 ///
 /// Throws:  constructor and reconfigure only, std::invalid_argument for every field; std::bad_alloc.
 /// Threads: copies are independent: streams that share a limit may run in different threads. reconfigure: any thread.
-/// Cost:    one allocation for a limit and its copies; a short lock and a reading of the clock around each operation.
+/// Cost:    one allocation for a limit and its copies; a short lock and a reading of the clock around each operation,
+///          a load of an atomic in a direction without a limit.
 /// Seen in: examples/22_byte_rate.cpp
 template <clock Clock = tsc_clock>
 class basic_byte_rate {
@@ -86,17 +88,22 @@ private:
             level_ = was_limited ? std::min(level_, full_) : full_;
         }
 
-        [[nodiscard]] std::size_t available(time_point now) noexcept
+        [[nodiscard]] std::size_t available(Clock const& clock) noexcept
         {
+            constexpr auto any = std::numeric_limits<std::size_t>::max();
+            if (!limited_.load(std::memory_order_relaxed)) return any;
+            auto const now = clock.now();
             std::scoped_lock const lock{mutex_};
-            if (rate_ == 0) return std::numeric_limits<std::size_t>::max();
+            if (rate_ == 0) return any;
             fill(now);
             auto const bytes = level_ / nano;
             return bytes < least_ ? 0 : static_cast<std::size_t>(std::min(bytes, transfer_));
         }
 
-        void spend(std::size_t bytes, time_point now) noexcept
+        void spend(std::size_t bytes, Clock const& clock) noexcept
         {
+            if (!limited_.load(std::memory_order_relaxed)) return;
+            auto const now = clock.now();
             std::scoped_lock const lock{mutex_};
             if (rate_ == 0) return;
             fill(now);
@@ -109,6 +116,7 @@ private:
         void set(std::uint64_t rate, options const& o) noexcept
         {
             rate_ = static_cast<int128>(rate);
+            limited_.store(rate != 0, std::memory_order_relaxed);
             full_ = std::max(rate_ * o.burst.count(), nano);
             transfer_ = static_cast<int128>(o.transfer);
             // No more than a full burst holds, or it would never be enough.
@@ -122,6 +130,7 @@ private:
             last_ = now;
         }
 
+        atomic<bool> limited_{false};  // without a limit there is nothing to lock or to reckon
         mutex mutex_;
         int128 rate_ = 0, full_ = 0, transfer_ = 0, least_ = 0, level_ = 0;
         time_point last_;
@@ -151,10 +160,10 @@ private:
     }
 
     // What Beast asks, before and after each operation, and once a second while one is waiting.
-    std::size_t available_read_bytes() const noexcept { return shared_->read.available(shared_->clock.now()); }
-    std::size_t available_write_bytes() const noexcept { return shared_->write.available(shared_->clock.now()); }
-    void transfer_read_bytes(std::size_t n) const noexcept { shared_->read.spend(n, shared_->clock.now()); }
-    void transfer_write_bytes(std::size_t n) const noexcept { shared_->write.spend(n, shared_->clock.now()); }
+    std::size_t available_read_bytes() const noexcept { return shared_->read.available(shared_->clock); }
+    std::size_t available_write_bytes() const noexcept { return shared_->write.available(shared_->clock); }
+    void transfer_read_bytes(std::size_t n) const noexcept { shared_->read.spend(n, shared_->clock); }
+    void transfer_write_bytes(std::size_t n) const noexcept { shared_->write.spend(n, shared_->clock); }
     void on_timer() const noexcept {}
 
     std::shared_ptr<shared> shared_;
