@@ -162,6 +162,19 @@ TEST_CASE("nacos: what is no answer of it is refused with its reason")
     CHECK(why(R"({"code":"x"})") == "code is not a number up to 18446744073709551615");
     CHECK(why(R"({"code":0,"data":{"content":5}})") == "content is not a string");
     CHECK(why(R"({"code":30000,"message":"boom"})") == "30000: boom");
+
+    weir::config::detail::nacos_dialect d({.data_id = "a", .group = "G", .tenant = ""},
+                                          weir::config::detail::nacos_api::v3, 30s);
+    auto const note = [&](std::string const& body) {
+        weir::http::response answer;
+        answer.result(200);
+        answer.body() = body;
+        loaded l;
+        CHECK(d.read(answer, l) == weir::errc::bad_document);
+        return l.note;
+    };
+    CHECK(note("<html>").find("bad JSON") == 0);
+    CHECK(note("{}") == "no document: 200: {}");
 }
 
 TEST_CASE("nacos: options are checked")

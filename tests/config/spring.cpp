@@ -69,6 +69,18 @@ TEST_CASE("spring: what is no answer of a config server is refused with its reas
     CHECK(told(R"({"propertySources":{}})") == "propertySources is not an array");
     CHECK(told(answer("1", R"({"source":{"a":1,"a.b":2}})")) == "the key \"a.b\" is below another that has a value");
     CHECK(told(answer("1", R"({"source":{"a":{"b":1}}})")) == "the value of \"a\" is not a plain one");
+
+    std::string lists;  // a text of a kilobyte that would be a hundred thousand places
+    for (int n = 0; n < 100; ++n) lists += (n == 0 ? "\"a" : ",\"a") + std::to_string(n) + "[1000]\":1";
+    auto const long_lists = told(answer("1", R"({"source":{)" + lists + "}}"));
+    CHECK(long_lists.substr(0, 100) == "the key \"a99[1000]\" makes the lists too long in all");
+
+    weir::config::detail::spring_dialect d("/shop/prod", {});
+    weir::http::response nothing;
+    nothing.result(204);
+    loaded l;
+    CHECK(d.read(nothing, l) == weir::errc::bad_document);
+    CHECK(l.note == "no document: 204");
 }
 
 TEST_CASE("spring: is asked by name, profiles and label, with who we are, and again after a while")

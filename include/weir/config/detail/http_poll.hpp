@@ -34,6 +34,16 @@ public:
     [[nodiscard]] virtual bool waiting_question(std::string const& version, http::request& out) = 0;
 };
 
+/// The error of an answer that holds no document, with the reason in the note: what is wrong with it where it was read,
+/// and what the server says else.
+[[nodiscard]] inline boost::system::error_code refused(http::response const& answer, loaded& out)
+{
+    auto [code, said] = registry::detail::judged(answer);
+    if (code) out.note = std::move(said.note);
+    if (out.note.empty()) out.note = "no document: " + registry::detail::shown(answer);
+    return code ? code : boost::system::error_code(make_error_code(errc::bad_document));
+}
+
 /// A conversation by such questions: reads, and between two reads waits at the server, or for `poll` and up to a tenth
 /// more, so that a fleet does not ask in step.
 class http_poll {
@@ -116,11 +126,9 @@ private:
         template <class Self>
         static void refuse(Self& self, http::response const& answer)
         {
-            auto [code, said] = registry::detail::judged(answer);
-            if (!code) code = make_error_code(errc::bad_document);
             loaded l;
-            l.note = std::move(said.note);
-            self.complete(code, std::move(l));
+            auto const ec = refused(answer, l);
+            self.complete(ec, std::move(l));
         }
     };
 

@@ -99,7 +99,10 @@ public:
     boost::system::error_code read(http::response const& answer, loaded& out) override
     {
         if (now() == nacos_api::v3) {
-            if (auto const ec = read_nacos_v3(answer.body(), out)) return *ec;
+            if (auto const ec = read_nacos_v3(answer.body(), out)) {
+                if (out.missing && out.note.empty()) out.note = absent();
+                return *ec;
+            }
         } else if (answer.result() == http::status::ok) {
             out.document.bytes = answer.body();
             out.document.version = header(answer, "Content-MD5");
@@ -107,12 +110,10 @@ public:
             return {};
         } else if (answer.result() == http::status::not_found) {
             out.missing = true;
-            out.note = "there is no configuration " + key_.data_id + " in the group " + key_.group;
+            out.note = absent();
             return {};
         }
-        auto [code, said] = registry::detail::judged(answer);
-        out.note = std::move(said.note);
-        return code ? code : boost::system::error_code(make_error_code(errc::bad_document));
+        return refused(answer, out);
     }
 
     // Answered at once when the sum is another, and after the time that the header says with nothing. An absent
@@ -131,6 +132,11 @@ public:
 
 private:
     [[nodiscard]] nacos_api now() const noexcept { return api_.value_or(nacos_api::v3); }
+
+    [[nodiscard]] std::string absent() const
+    {
+        return "there is no configuration " + key_.data_id + " in the group " + key_.group;
+    }
 
     [[nodiscard]] static std::string header(http::response const& a, char const* name)
     {

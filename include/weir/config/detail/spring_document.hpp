@@ -89,11 +89,9 @@ public:
     boost::system::error_code read(http::response const& answer, loaded& out) override
     {
         if (answer.result() == http::status::ok) return read_spring(answer.body(), out);
-        auto [code, said] = registry::detail::judged(answer);
-        out.note = std::move(said.note);
+        auto const ec = refused(answer, out);
         out.missing = answer.result() == http::status::not_found;
-        if (out.missing) return {};
-        return code ? code : boost::system::error_code(make_error_code(errc::bad_document));
+        return out.missing ? boost::system::error_code() : ec;
     }
 
     [[nodiscard]] bool waiting_question(std::string const&, http::request&) override { return false; }

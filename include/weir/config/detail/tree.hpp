@@ -42,8 +42,12 @@ public:
 private:
     [[nodiscard]] static std::vector<std::string> steps(std::string_view key, char separator);
 
+    // In all lists together: "a[1000][1000]" is short, and not what it makes.
+    static constexpr std::size_t max_places = 100'000;
+
     char separator_;
     std::size_t max_depth_;
+    std::size_t places_ = 0;
     json::object root_;
 };
 
@@ -109,7 +113,11 @@ inline bool tree::add(std::string_view key, json::value value, std::string& why)
         if (at->is_null()) at->emplace_array();
         if (!at->is_array()) return refuse("is below another that has a value");
         auto& list = at->get_array();
-        if (n >= list.size()) list.resize(n + 1);
+        if (n >= list.size()) {
+            places_ += n + 1 - list.size();
+            if (places_ > max_places) return refuse("makes the lists too long in all");
+            list.resize(n + 1);
+        }
         at = &list[n];
     }
     if (!at->is_null()) return refuse("has a value, and others are below it, or it is there twice");
