@@ -10,7 +10,7 @@
 //   round robin                  25.0   25.0   25.0   25.0
 //   P2C peak-EWMA                41.2   41.9   16.9    0.0
 //   the set loses b and slow, and gains two
-//   P2C peak-EWMA                33.6    0.0    0.0    0.0  new: 33.3 33.0
+//   P2C peak-EWMA                33.6    0.0    0.0    0.0  new: 33.4 33.0
 
 #include <weir/balance/endpoint_set.hpp>
 #include <weir/balance/peak_ewma.hpp>

@@ -56,6 +56,21 @@ TEST_CASE("endpoint_state: an older clock reading counts as now, and the stamp m
     CHECK(ms(s, edge + 10s) == doctest::Approx(1000 / 2.71828).epsilon(0.001));
 }
 
+TEST_CASE("endpoint_state: it is failing from a failure to the next success, and is as slow as ever")
+{
+    endpoint_state s;
+    CHECK_FALSE(s.failing());
+    s.observe(1s, start, 10s, true);
+    CHECK(s.failing());
+    CHECK(ms(s, start) == doctest::Approx(1000));
+    s.observe(10ms, start + 1s, 10s, true);
+    CHECK(s.failing());
+    CHECK(ms(s, start + 1s) == doctest::Approx(10 + 990 * 0.9048).epsilon(0.001));
+    s.observe(10ms, start + 1s, 10s);
+    CHECK_FALSE(s.failing());
+    CHECK(ms(s, start + 1s) == doctest::Approx(10 + 990 * 0.9048).epsilon(0.001));
+}
+
 TEST_CASE("endpoint_state: latency of zero is fast, not unknown")
 {
     endpoint_state s;

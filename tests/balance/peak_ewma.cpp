@@ -203,6 +203,41 @@ TEST_CASE("peak_ewma: a new endpoint that never answers holds its fair share of 
     CHECK(traffic(p, now, 5000, 1ms, 2, answer)["10"] < 50);  // fair would be 450
 }
 
+TEST_CASE("peak_ewma: an endpoint that nothing is known of wins against one that fails")
+{
+    for (duration const penalty : {duration{1s}, duration{0s}}) {
+        endpoint_set set{{at("bad"), at("good")}};
+        peak_ewma p{set, {.failure_penalty = penalty}};
+        auto now = start;
+        // Nobody knows yet whether "new" answers: its calls hang, and "bad" has none in flight, as it fails at once.
+        traffic(p, now, 100, 1ms, 1,
+                [](std::string const& id) { return id == "bad" ? outcome::failure(0ns) : outcome::success(5ms); });
+        set.update({at("bad"), at("new", 1)});
+        auto count = traffic(p, now, 200, 1ms, 2, [](std::string const& id) {
+            return id == "bad" ? outcome::failure(0ns) : outcome::success(10s);
+        });
+        if (penalty > 0s)
+            CHECK(count["bad"] == 0);
+        else
+            CHECK(count["bad"] > 150);  // without a penalty, failing at once is being fast
+    }
+}
+
+TEST_CASE("peak_ewma: it wins, too, after the other has been left alone for a minute; a success ends that")
+{
+    endpoint_set set{{at("bad"), at("new")}};
+    peak_ewma p{set};
+    weir::random_engine g{1};
+    auto& bad = *set.snapshot()->members()[0].state;
+    auto& fresh = *set.snapshot()->members()[1].state;
+    bad.observe(1s, start, 10s, true);
+    fresh.enter();
+    for (int i = 0; i < 20; ++i) CHECK((*p.pick(start + 1min, g)).endpoint().id == "new");
+    bad.observe(10ms, start + 1min, 10s);
+    for (int i = 0; i < 20; ++i) CHECK((*p.pick(start + 1min, g)).endpoint().id == "bad");
+    fresh.leave();
+}
+
 TEST_CASE("peak_ewma: a removed endpoint is never picked again, and what is known of the others stays")
 {
     endpoint_set set{{at("gone"), at("slow"), at("fast")}};

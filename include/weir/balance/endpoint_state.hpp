@@ -12,9 +12,9 @@
 
 namespace weir {
 
-/// What is known of one endpoint from the calls to it: how many are in flight, and a latency that jumps to every peak
-/// and then comes down over time (the peak-sensitive EWMA of Twitter's Finagle). It lives as long as the endpoint's id
-/// is in the set, across updates.
+/// What is known of one endpoint from the calls to it: how many are in flight, a latency that jumps to every peak and
+/// then comes down over time (the peak-sensitive EWMA of Twitter's Finagle), and whether the latest call failed. It
+/// lives as long as the endpoint's id is in the set, across updates.
 /// Threads: any. Cost: one word each; observing is one compare-exchange.
 class endpoint_state {
 public:
@@ -24,7 +24,7 @@ public:
 
     /// A call took this long. A longer latency than the present one replaces it; a shorter one is mixed in by how much
     /// time has passed since the last: e^(-t/decay) of the old stays.
-    void observe(duration latency, time_point now, duration decay) noexcept
+    void observe(duration latency, time_point now, duration decay, bool failed = false) noexcept
     {
         auto const sample = std::max(static_cast<float>(latency.count()), 1.0f);
         auto word = latency_.load(std::memory_order_relaxed);
@@ -32,7 +32,7 @@ public:
             auto const old = value(word);
             auto const keep = weight_of_past(word, now, decay);
             auto const next = sample >= old ? sample : keep * old + (1 - keep) * sample;
-            auto const after = pack(next, now);
+            auto const after = pack(failed ? -next : next, now);
             if (after == word || latency_.compare_exchange_weak(word, after, std::memory_order_relaxed)) return;
         }
     }
@@ -45,12 +45,17 @@ public:
         return word == 0 ? 0.0f : std::max(value(word) * weight_of_past(word, now, decay), 1000.0f);
     }
 
+    /// Whether the latest call to end was one that failed.
+    [[nodiscard]] bool failing() const noexcept { return (latency_.load(std::memory_order_relaxed) & sign) != 0; }
+
 private:
-    // Latency as a float | the clock in ticks of 2^20 ns, about 1 ms, modulo 2^32. Callers with an older clock reading
+    // Latency as a float, negative after a failure | the clock in ticks of 2^20 ns, about 1 ms, modulo 2^32. Callers with an older clock reading
     // count as "now".
+    static constexpr std::uint64_t sign = std::uint64_t{1} << 63;
+
     static float value(std::uint64_t word) noexcept
     {
-        return std::bit_cast<float>(static_cast<std::uint32_t>(word >> 32));
+        return std::bit_cast<float>(static_cast<std::uint32_t>((word & ~sign) >> 32));
     }
     static std::uint32_t stamp(time_point t) noexcept
     {

@@ -52,12 +52,14 @@ public:
     [[nodiscard]] weir::endpoint const& endpoint() const noexcept { return member_->endpoint; }
 
     /// How the call ended. A success counts with its latency, a failure with at least the balancer's penalty: else an
-    /// endpoint that fails at once would look like the fastest. Ignored leaves the latency alone.
+    /// endpoint that fails at once would look like the fastest. Without a penalty it is a call like others. Ignored
+    /// leaves the latency alone.
     void record(outcome const& o, time_point now) noexcept
     {
         if (open_ && rule_ != nullptr && o.what != outcome::kind::ignored) {
             auto const least = o.failed() ? rule_->failure_penalty.load(std::memory_order_relaxed) : duration::zero();
-            member_->state->observe(std::max(o.latency, least), now, rule_->decay.load(std::memory_order_relaxed));
+            member_->state->observe(std::max(o.latency, least), now, rule_->decay.load(std::memory_order_relaxed),
+                                    least > duration::zero());
         }
         close();
     }

@@ -26,8 +26,8 @@ struct peak_ewma_options {
 /// / weight: the power of two choices over Finagle's peak EWMA. Slow, stalled and failing endpoints lose within a few
 /// calls and are tried again as their latency fades; no endpoint draws more than 2/N of the calls because it looks
 /// good. One that has not answered yet is taken to be as fast as the one it is compared with: calls in flight decide,
-/// so a new endpoint neither starves nor draws a burst. A retry avoids the endpoint it has just used, if there is
-/// another.
+/// so a new endpoint neither starves nor draws a burst; it wins against one whose latest call failed. A retry avoids
+/// the endpoint it has just used, if there is another.
 ///
 /// Refuses: errc::no_endpoint when no endpoint has a weight; retry_at is `now`: only an update of the set helps.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for decay or failure_penalty.
@@ -83,7 +83,14 @@ private:
         auto const decay = rule_.decay.load(std::memory_order_relaxed);
         auto latency_x = x.state->latency(now, decay);
         auto latency_y = y.state->latency(now, decay);
-        if (latency_x == 0 || latency_y == 0) latency_x = latency_y = 1;
+        if (latency_x == 0 || latency_y == 0) {
+            // Nothing is known of one of them. Finagle, and Envoy after it, try such a one first, and while that call
+            // is in flight count it as slower than anything; tower gives it a latency of the user's that fades. All
+            // three let an endpoint win that fails at once and so never has a call in flight. Of an endpoint that
+            // failed we know better than to take others to be like it.
+            if (bool const failing = y.state->failing(); failing != x.state->failing()) return failing;
+            latency_x = latency_y = 1;
+        }
         auto const turn = [](member const& m) { return static_cast<float>(m.state->in_flight() + 1); };
         // latency * (in flight + 1) / weight, both sides multiplied by both weights.
         return latency_x * turn(x) * static_cast<float>(y.endpoint.weight) <
