@@ -14,11 +14,11 @@ namespace weir::registry {
 
 /// A complete answer of a registry.
 struct listing {
-    snapshot::list instances;  ///< in any order
-    std::string revision;      ///< where to wait from; empty: the registry lost its history, read all again
-    std::size_t skipped = 0;   ///< entries that were left out as malformed
-    std::string note;    ///< what the registry said, for people: with an error why, otherwise a remark. Never a secret
-    std::string server;  ///< which of several servers was asked; empty: there is but one
+    snapshot::list instances = {};  ///< in any order
+    std::string revision = {};      ///< where to wait from; empty: the registry lost its history, read all again
+    std::size_t skipped = 0;        ///< entries that were left out as malformed
+    std::string note = {};    ///< what the registry said, for people: with an error why, else a remark. Never a secret
+    std::string server = {};  ///< which of several servers was asked; empty: there is but one
 };
 
 /// What a watcher hands to a backend: a handler void(boost::system::error_code, listing) that moves only and has an
@@ -39,7 +39,7 @@ using listing_handler = detail::erased_handler<listing>;
 ///
 /// A backend knows the protocol and no patience: no retries, no guards, no pauses. It does look after its servers'
 /// addresses (detail/http_session.hpp).
-/// Seen in: detail/consul_session.hpp, tests/registry/fake_registry.hpp
+/// Seen in: examples/37_your_own_registry.cpp, detail/consul_session.hpp
 template <class B>
 concept watch_backend =
     std::move_constructible<B> && requires(B& b, query const& q, std::string const& revision, listing_handler done) {

@@ -97,7 +97,7 @@ private:
 ///
 /// Each connection takes the next script, in order; when none is left, the one given to `always`; without that it is
 /// closed, and noted as a failure. What was received, and what went wrong, is kept for the test to look at.
-/// Threads: one.   Lifetimes: the destructor closes everything.   Seen in: tests/http/client.cpp
+/// Threads: one.   Lifetimes: the destructor closes everything.   Seen in: examples/36_scripted_server.cpp
 class scripted_server {
     using tcp = asio::ip::tcp;
     using error_code = boost::system::error_code;
