@@ -78,7 +78,7 @@ int main()
     database rows{.machines = {"a", "b", "c"}};
 
     registry::watcher const watcher(world.get_executor(), machine_table(world.get_executor(), rows), {"stock"},
-                                    {.hold = 10s});
+                                    {.hold = 10s, .backoff = weir::exponential(100ms, 2s)});
     auto const watch = watcher.subscribe();
 
     auto const start = world.now();
