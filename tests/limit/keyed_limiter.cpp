@@ -10,11 +10,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -523,6 +525,39 @@ TEST_CASE_TEMPLATE("keyed_limiter: a reading from before a change of rate admits
     CHECK_FALSE(l.try_acquire(1, 6, start + 50ms));
     CHECK(l.available(1, start + 50ms) <= 5);
     CHECK(l.try_acquire(1, 10, start + 100ms));
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: a change of rate that is held up earns nothing twice", Policy, BOTH)
+{
+    struct scene {
+        time_point now = start;
+        std::function<void()> held_up{};  // once, between reading the clock and going on
+    };
+    struct slow_clock {
+        scene* s;
+        [[nodiscard]] time_point now() const
+        {
+            auto const t = s->now;
+            if (s->held_up) std::exchange(s->held_up, nullptr)();
+            return t;
+        }
+    };
+    scene s;
+    weir::basic_keyed_limiter<std::uint64_t, Policy, slow_clock> l{
+        {.quotas = {{weir::per_second(1), 20}}, .capacity = 10}, {}, {&s}};
+    CHECK(l.try_acquire(1, 10, start));
+    s.held_up = [&] {
+        s.now += 20s;  // all are back, and are taken by others
+        CHECK(l.try_acquire(1, 20, s.now));
+        CHECK(l.try_acquire(2, 20, s.now));
+    };
+    l.reconfigure({.quotas = {{weir::per_second(1000), 20}}});
+    CHECK_FALSE(s.held_up);
+    for (std::uint64_t const key : {1u, 2u}) {
+        CHECK(l.available(key, s.now) == 0);
+        CHECK_FALSE(l.try_acquire(key, 1, s.now));
+        CHECK(l.available(key, s.now + 10ms) == 10);
+    }
 }
 
 TEST_CASE_TEMPLATE("keyed_limiter: a batch decides as one by one", Policy, BOTH)

@@ -153,8 +153,10 @@ public:
 
     /// Changes the quotas, as many as there were, under load and whatever the number of keys. Every key keeps its debt,
     /// counted in permits. Rates and bursts may grow to 32 times the largest of the construction, mostly to much more.
-    /// Capacity, seed and name stay as they are. What has passed since `now` counts at the new rate.
-    void reconfigure(options const& o) { reconfigure(o, clock_.now()); }
+    /// Capacity, seed and name stay as they are. What has passed since `now` counts at the new rate, also for a key that
+    /// was asked for meanwhile; without `now` it is the time at which the old rates have gone out of use, and whoever
+    /// asks in that moment waits for it.
+    void reconfigure(options const& o) { table_->reconfigure(o.quotas, clock_); }
     void reconfigure(options const& o, time_point now) { table_->reconfigure(o.quotas, now); }
 
     /// Keys forgotten before they were out of debt, because more than about `capacity` keys were in debt.

@@ -116,8 +116,12 @@ public:
         return a.word != nullptr && a.word->compare_exchange_strong(after, a.before, std::memory_order_acq_rel);
     }
 
+    /// The new rates count from `now`, a time or a clock. Only a clock can be asked again when those who have read it
+    /// before the change can do no more with the old rates: what they are admitted at a later time than that of the
+    /// change would be earned once more at the new one.
     /// Throws: std::invalid_argument, naming keyed_limiter_options; then nothing has changed.
-    void reconfigure(std::vector<keyed_quota> const& next, time_point now);
+    template <class Now>
+    void reconfigure(std::vector<keyed_quota> const& next, Now const& now);
 
     [[nodiscard]] std::uint64_t forced() const noexcept { return forced_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
@@ -222,7 +226,15 @@ private:
     WEIR_DETAIL_RARE [[nodiscard]] bool catch_up(std::int64_t now) noexcept;
     void advance(std::int64_t now) noexcept;
     void sweep(std::size_t count, std::int64_t lowest) noexcept;
+    void raise_lowest(std::int64_t to) noexcept;
     void set_bounds(std::int64_t mark, std::int64_t period) noexcept;
+    void hold_up() noexcept;
+    static std::int64_t told(time_point now) noexcept { return now.time_since_epoch().count(); }
+    template <class Clock>
+    static std::int64_t told(Clock const& clock) noexcept
+    {
+        return told(clock.now());
+    }
 
     // Read by everybody, written once in a slice of a period.
     shared_flow flows_[8];

@@ -233,7 +233,8 @@ std::size_t keyed_table<Bucket>::take_each(keyed_id const* ids, std::uint8_t con
 }
 
 template <class Bucket>
-void keyed_table<Bucket>::reconfigure(std::vector<keyed_quota> const& next, time_point now)
+template <class Now>
+void keyed_table<Bucket>::reconfigure(std::vector<keyed_quota> const& next, Now const& now)
 {
     keyed_scale<Bucket>::check(next, quotas_, scale_);
     auto const period = period_of(next, scale_);
@@ -242,9 +243,10 @@ void keyed_table<Bucket>::reconfigure(std::vector<keyed_quota> const& next, time
 
     std::scoped_lock const lock{writers_};
     if (used_) {
-        auto t = now.time_since_epoch().count();
-        if (t >= newest_.load(std::memory_order_relaxed)) advance(t);
-        t = std::max(t, mark_);
+        if (auto const t = told(now); t >= newest_.load(std::memory_order_relaxed)) advance(t);
+        hold_up();
+        // Whoever got past before has read his clock before this.
+        auto const t = std::max(told(now), mark_);
         // Readings from before the change stay good for as long as the fastest of the rates then could make a
         // sixteenth.
         auto const lowest = lowest_.load(std::memory_order_relaxed);
@@ -258,19 +260,32 @@ void keyed_table<Bucket>::reconfigure(std::vector<keyed_quota> const& next, time
             reach = std::min(reach, static_cast<std::int64_t>(
                                         std::min((uint128{sixteenth} << 20) / f.backwards, uint128{INT64_MAX})));
         }
-        lowest_.store(std::max(lowest, sum(t, -reach)), std::memory_order_release);
-        set_bounds(mark_, std::min(period, period_));
+        raise_lowest(std::max(sum(t, -reach), sum(mark_, -std::min(period, period_))));
     }
     for (std::size_t q = 0; q < quotas_; ++q) flows_[q].store(flows[q]);
     if (used_) set_bounds(mark_, period);
     period_ = period;
 }
 
-/// The lowest never comes down again: what lies below may have been cleared.
+/// It never comes down again: what lies below may have been cleared.
+template <class Bucket>
+void keyed_table<Bucket>::raise_lowest(std::int64_t to) noexcept
+{
+    lowest_.store(std::max(lowest_.load(std::memory_order_relaxed), to), std::memory_order_release);
+}
+
+/// Until the bounds are set again, who comes waits for writers_ before he looks at a flow, as the first of all does.
+template <class Bucket>
+void keyed_table<Bucket>::hold_up() noexcept
+{
+    furthest_.store(unset, std::memory_order_release);
+    newest_.exchange(unset);  // and not a store: that could come to be seen only after our next look at the clock
+}
+
 template <class Bucket>
 void keyed_table<Bucket>::set_bounds(std::int64_t mark, std::int64_t period) noexcept
 {
-    lowest_.store(std::max(lowest_.load(std::memory_order_relaxed), sum(mark, -period)), std::memory_order_release);
+    raise_lowest(sum(mark, -period));
     newest_.store(sum(mark, std::max<std::int64_t>(period / slices, 1)), std::memory_order_release);
     furthest_.store(sum(mark, period), std::memory_order_release);
 }
