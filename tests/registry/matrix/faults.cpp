@@ -91,6 +91,7 @@ weir::registry::watch_options test_watch(bool naive)
     o.backoff = exponential(20ms, 200ms).with(jitter::decorrelated);
     o.pace = 20ms;
     o.hold = 60s;
+    o.max_retry_after = 1s;  // one of the faults wishes for three thousand years
     if (naive) {
         o.on_empty = weir::registry::empty_answer::accept;
         o.max_loss = 1;
