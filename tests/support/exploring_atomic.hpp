@@ -4,6 +4,7 @@
 #include "support/explorer.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -107,8 +108,11 @@ public:
     mutex(mutex const&) = delete;
     mutex& operator=(mutex const&) = delete;
 
+    static inline std::uint64_t locks = 0;  ///< taken, of all mutexes
+
     void lock() noexcept
     {
+        ++locks;
         if (auto* const e = exploring::explorer::current()) {
             e->step("lock", this);
             e->wait([this] { return !locked_; });
@@ -118,6 +122,7 @@ public:
     bool try_lock() noexcept
     {
         if (auto* const e = exploring::explorer::current()) e->step("try_lock", this);
+        ++locks;
         return !std::exchange(locked_, true);
     }
     void unlock() noexcept
