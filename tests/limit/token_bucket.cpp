@@ -206,6 +206,31 @@ TEST_CASE("token_bucket: a refusal says when to come back and who refused")
     CHECK(b.admit(a.refused().retry_at));
 }
 
+TEST_CASE("token_bucket: admit refuses as a reservation without a wait does, at once and with the same answer")
+{
+    std::mt19937_64 random{29};
+    for (auto const lease : {0us, 100us})
+        for (std::uint64_t const burst : {0u, 1u, 20u, 1000u}) {
+            auto now = start;
+            weir::basic_token_bucket b{{.rate = weir::per_second(300'000), .burst = burst, .lease = lease},
+                                       hand_clock{&now}};
+            int refused = 0;
+            for (int i = 0; i < 20'000; ++i) {
+                now += duration{static_cast<duration::rep>(random() % 3'000)};
+                if (random() % 4 == 0) (void)b.try_acquire(1 + random() % 8);  // from a lease, if there is one
+                auto const asked = random() % 50 == 0 ? now - 1h : now;        // before the beginning of its time
+                auto const a = b.admit(asked);
+                if (a) continue;
+                ++refused;
+                auto const same = b.reserve(1, 0s, asked);
+                REQUIRE_FALSE(same);
+                CHECK(a.refused().code == same.refused().code);
+                CHECK(a.refused().retry_at == same.refused().retry_at);
+            }
+            CHECK(refused > 100);
+        }
+}
+
 TEST_CASE("token_bucket: options out of range name the field and the range")
 {
     auto const says = [](weir::token_bucket_options o) {

@@ -64,8 +64,11 @@ public:
     admission<token> admit(time_point now) noexcept
     {
         detail::gcra::passage made;
-        if (word_.take(1, now, made)) return admission<token>(std::in_place, word_, now, made);
-        return reserve(1, duration::zero(), now);
+        detail::gcra::refusal no;
+        if (word_.take(1, now, made, no)) [[likely]]
+            return admission<token>(std::in_place, word_, now, made);
+        if (no.lending) return reserve(1, duration::zero(), now);
+        return rejection{no.why, no.at, name()};
     }
 
     /// n permits for use at `start_at()`, at most max_wait from now. They are taken at once, so those who ask later

@@ -63,6 +63,17 @@ public:
         return n == 0 || decide<false>(n, now, made) == verdict::taken;
     }
 
+    struct refusal {
+        errc why = errc::rate_limited;
+        time_point at = never;  ///< when to ask again
+        bool lending = false;   ///< permits outside, or the room set aside for them, might have helped
+    };
+    /// The same, which also says why not, in one decision. Precondition: n > 0.
+    [[nodiscard, gnu::always_inline]] bool take(std::uint64_t n, time_point now, passage& made, refusal& no) noexcept
+    {
+        return decide<false>(n, now, made, no) == verdict::taken;
+    }
+
     /// Takes n permits for use at `answer::at`, not more than max_wait from now, or says when to ask again.
     [[nodiscard]] answer reserve(std::uint64_t n, time_point now, duration max_wait) noexcept
     {
@@ -102,8 +113,10 @@ public:
     enum class verdict { refused, taken, plenty };
 
     /// Takes n permits, n > 0. If asked to see plenty, it takes nothing where a good part of a lease is on hand too.
-    template <bool SeePlenty>
-    [[nodiscard, gnu::always_inline]] verdict decide(std::uint64_t n, time_point now, passage& made) noexcept;
+    /// `no`: nothing, or a refusal to fill in.
+    template <bool SeePlenty, class... No>
+    [[nodiscard, gnu::always_inline]] verdict decide(std::uint64_t n, time_point now, passage& made,
+                                                     No&... no) noexcept;
 
     /// Whether n permits, n > 0, are refused for certain: the way of most refusals, with nothing but loads in it. False
     /// says nothing.
@@ -197,8 +210,8 @@ private:
 
 // Bodies
 
-template <bool SeePlenty>
-inline gcra::verdict gcra::decide(std::uint64_t n, time_point now, passage& made) noexcept
+template <bool SeePlenty, class... No>
+inline gcra::verdict gcra::decide(std::uint64_t n, time_point now, passage& made, No&... no) noexcept
 {
     for (auto word = word_.load(std::memory_order_acquire);;) {
         auto const f = frames_.load(word);
@@ -209,10 +222,15 @@ inline gcra::verdict gcra::decide(std::uint64_t n, time_point now, passage& made
         if (at >= gcra_rate::span) [[unlikely]] {
             bool const ahead = rebase(now);
             if (replaced(word) || ahead) continue;
+            ((no.at = time_point{duration{f.origin}}), ...);
             return verdict::refused;  // the clock went back that far
         }
         if (at < allowed_from || cost > limit || n > static_cast<std::uint64_t>(f.rate.burst)) {
             if (replaced(word)) continue;
+            bool const possible = n <= static_cast<std::uint64_t>(f.rate.burst);
+            ((no = possible ? refusal{errc::rate_limited, f.instant(allowed_from), (word & lending) != 0}
+                            : refusal{errc::exceeds_burst, never}),
+             ...);
             return verdict::refused;
         }
         auto const next = add(std::max(tat(word), at), cost);
