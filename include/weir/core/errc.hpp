@@ -112,23 +112,24 @@ struct std::is_error_condition_enum<weir::condition> : std::true_type {};
 inline bool weir::detail::condition_category::equivalent(std::error_code const& code, int value) const noexcept
 {
     if (code.category() == the_errc_category) {
-        auto const e = static_cast<errc>(code.value());
+        auto const ours = static_cast<errc>(code.value());
         switch (static_cast<condition>(value)) {
-            case condition::rejected: return e >= errc::rate_limited && e <= errc::no_time_left;
+            case condition::rejected: return ours >= errc::rate_limited && ours <= errc::no_time_left;
             case condition::transient:
                 // A refusal is transient when waiting can change the answer. `exceeds_burst` never changes.
-                return e == errc::rate_limited || e == errc::too_many_calls || e == errc::circuit_open ||
-                       e == errc::no_endpoint || e == errc::attempt_timed_out || e == errc::connection_closed ||
-                       e == errc::registry_unavailable;
+                return ours == errc::rate_limited || ours == errc::too_many_calls || ours == errc::circuit_open ||
+                       ours == errc::no_endpoint || ours == errc::attempt_timed_out ||
+                       ours == errc::connection_closed || ours == errc::registry_unavailable;
         }
         return false;
     }
     if (static_cast<condition>(value) != condition::transient) return false;
     // What an operating system says of a peer that is restarting, unreachable or overloaded.
-    for (auto const e : {std::errc::connection_refused, std::errc::connection_reset, std::errc::connection_aborted,
-                         std::errc::broken_pipe, std::errc::timed_out, std::errc::host_unreachable,
-                         std::errc::network_unreachable, std::errc::network_down, std::errc::network_reset,
-                         std::errc::not_connected, std::errc::resource_unavailable_try_again, std::errc::interrupted})
-        if (code == e) return true;
+    for (auto const theirs :
+         {std::errc::connection_refused, std::errc::connection_reset, std::errc::connection_aborted,
+          std::errc::broken_pipe, std::errc::timed_out, std::errc::host_unreachable, std::errc::network_unreachable,
+          std::errc::network_down, std::errc::network_reset, std::errc::not_connected,
+          std::errc::resource_unavailable_try_again, std::errc::interrupted})
+        if (code == theirs) return true;
     return false;
 }

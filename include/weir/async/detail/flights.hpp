@@ -341,12 +341,12 @@ struct boost::asio::associator<Associator, weir::detail::flight_listener<Handler
     : Associator<Handler, Default> {
     using type = typename Associator<Handler, Default>::type;
 
-    static auto get(weir::detail::flight_listener<Handler, Shape, Value> const& l) noexcept
+    static auto get(weir::detail::flight_listener<Handler, Shape, Value> const& of) noexcept
     {
-        return Associator<Handler, Default>::get(l.handler);
+        return Associator<Handler, Default>::get(of.handler);
     }
-    static auto get(weir::detail::flight_listener<Handler, Shape, Value> const& l, Default const& d) noexcept
+    static auto get(weir::detail::flight_listener<Handler, Shape, Value> const& of, Default const& otherwise) noexcept
     {
-        return Associator<Handler, Default>::get(l.handler, d);
+        return Associator<Handler, Default>::get(of.handler, otherwise);
     }
 };

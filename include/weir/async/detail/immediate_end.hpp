@@ -50,12 +50,12 @@ struct boost::asio::associator<Associator, weir::detail::success_of<Handler, Val
     : Associator<Handler, Default> {
     using type = typename Associator<Handler, Default>::type;
 
-    static auto get(weir::detail::success_of<Handler, Values...> const& s) noexcept
+    static auto get(weir::detail::success_of<Handler, Values...> const& of) noexcept
     {
-        return Associator<Handler, Default>::get(s.handler);
+        return Associator<Handler, Default>::get(of.handler);
     }
-    static auto get(weir::detail::success_of<Handler, Values...> const& s, Default const& d) noexcept
+    static auto get(weir::detail::success_of<Handler, Values...> const& of, Default const& otherwise) noexcept
     {
-        return Associator<Handler, Default>::get(s.handler, d);
+        return Associator<Handler, Default>::get(of.handler, otherwise);
     }
 };
