@@ -40,7 +40,8 @@ namespace weir {
 ///               reach the caller, and where a refusal is a boost::system::system_error. T are default constructed when
 ///               there is no result.
 /// Fails:        the last attempt's own error, untouched; errc::attempt_timed_out, errc::deadline_exceeded; a gate's
-///               refusal (condition::rejected); asio::error::operation_aborted when the caller cancelled.
+///               refusal (condition::rejected); asio::error::operation_aborted when the caller cancelled. An error_code
+///               has no room for who refused and when to come back: a `weir::observe` in the pipeline is told.
 /// Cancellation: all types. A wait ends at once and whatever it held is given back; an attempt in flight gets the same
 ///               type, and if it completes all the same, its result is delivered. A timeout cancels with `terminal`.
 ///               The call ends when its attempts have: one that ignores cancellation makes it late, and keeps its slot.
