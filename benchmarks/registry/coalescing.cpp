@@ -113,8 +113,9 @@ void full_push(benchmark::State& state)
         p.registry.change(static_cast<std::size_t>(n - 1), weight);
         p.run_until([&] { return p.weight_of_last() == weight; });
     }
+    if (n == 10'000) state.counters["target_ns"] = 25e6;
 }
-BENCHMARK(full_push)->Name("registry/full_push")->Arg(100)->Arg(10'000)->Unit(benchmark::kMillisecond);
+BENCHMARK(full_push)->Name("registry/full_push")->Arg(100)->Arg(10'000)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 // One after the other, a hundred to what is read at once from a connection, where all of them are waiting.
 void burst(benchmark::State& state)
@@ -130,7 +131,8 @@ void burst(benchmark::State& state)
             });
         p.run_until([&] { return p.weight_of_last() == weight; });
     }
+    if (n == 10'000) state.counters["target_ns"] = 50e6;
 }
-BENCHMARK(burst)->Name("registry/burst_of_events")->Arg(100)->Arg(10'000)->Unit(benchmark::kMillisecond);
+BENCHMARK(burst)->Name("registry/burst_of_events")->Arg(100)->Arg(10'000)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace

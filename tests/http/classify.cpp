@@ -1,5 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <weir/http/classify.hpp>
+#include <weir/limit/drain_on.hpp>
+#include <weir/limit/token_bucket.hpp>
 
 #include <weir/call/call.hpp>
 #include <weir/call/classify.hpp>
@@ -102,6 +104,30 @@ TEST_CASE("classify: a gRPC pushback counts for more than Retry-After, and a pee
     auto const [attempts, took] = asked("30000");
     CHECK(attempts == 3);
     CHECK(took >= 60s);
+}
+
+TEST_CASE(
+    "classify: 429 asks for fewer requests even if it names no time, so it drains and ends hedging, and 503 does not")
+{
+    CHECK(get(answer(429)).retry_after == weir::duration::zero());
+    CHECK_FALSE(get(answer(503)).retry_after);
+    auto garbage = answer(429);
+    garbage.set(weir::http::field::retry_after, "a while");
+    CHECK(get(garbage).retry_after == weir::duration::zero());
+
+    weir::testing::manual_clock clock;
+    weir::token_bucket bucket({.rate = weir::per_second(1), .burst = 100});
+    auto guarded = weir::pipeline(weir::drain_on{bucket}, weir::classify(get));
+    auto const call = [&](unsigned status) {
+        return guarded.call([&](weir::attempt const&) { return answer(status); }, clock).has_value();
+    };
+    CHECK(call(200));
+    CHECK(call(503));
+    CHECK(bucket.try_acquire(1, clock.now()));
+    CHECK(call(429));  // an answer all the same
+    CHECK_FALSE(bucket.try_acquire(1, clock.now()));
+    clock.advance(1s);
+    CHECK(bucket.try_acquire(1, clock.now()));
 }
 
 TEST_CASE("classify: no answer is a failure, transient where the work was surely not done or may be done twice")

@@ -17,7 +17,8 @@ namespace weir::http {
 ///
 ///   answer                        counts as   another try
 ///   1xx 2xx 3xx 4xx               success     -            the request may be wrong, the peer is well
-///   408 429                       failure     yes          with its Retry-After
+///   408                           failure     yes          with its Retry-After
+///   429                           failure     yes          with its Retry-After; without: at any time, but fewer
 ///   500 502 503 504               failure     yes          with its Retry-After
 ///   other 5xx                     failure     no           501 or 505 will be said again
 ///   no answer (transport error)   failure     when `condition::transient`
@@ -60,6 +61,8 @@ inline outcome classifier::operator()(response const& answer) const noexcept
     else if (auto const f = answer.find(field::retry_after); f != answer.end())
         o.retry_after = parse_retry_after(detail::view(f->value()),
                                           std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+    // Too many requests: that is a wish for fewer, if without a time. It empties a drain_on and stops hedges.
+    if (code == 429 && !o.retry_after) o.retry_after = duration::zero();
     return o;
 }
 

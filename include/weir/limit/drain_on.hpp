@@ -12,7 +12,7 @@
 
 namespace weir {
 
-/// The peer asked for a pause: a 429 or 503 with Retry-After, or the like.
+/// The peer asked for a pause or for fewer requests: a 429, a 503 with Retry-After, or the like.
 struct throttled {
     [[nodiscard]] constexpr bool operator()(outcome const& o) const noexcept { return o.retry_after.has_value(); }
 };
