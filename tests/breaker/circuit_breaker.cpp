@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <optional>
 #include <random>
 #include <stdexcept>
@@ -178,6 +179,78 @@ TEST_CASE("circuit_breaker: a run of failures opens it whatever the rate, and a 
         fail(b, t0);
         CHECK(b.state(t0) == circuit_state::open);
     }
+}
+
+TEST_CASE("circuit_breaker: opens at exactly the n-th failure in the window, below the minimum of calls and any rate")
+{
+    circuit_breaker b({.failures = 3, .window = weir::time_window{10s, 10}});
+    succeed(b, t0, 2);
+    fail(b, t0);
+    fail(b, t0 + 4s);
+    succeed(b, t0 + 8s, 1000);
+    CHECK(b.state(t0 + 8s) == circuit_state::closed);
+    fail(b, t0 + 9999ms);
+    CHECK(b.state(t0 + 9999ms) == circuit_state::open);
+
+    circuit_breaker wider({.failures = 3, .window = weir::time_window{10s, 10}});
+    for (int i = 0; i < 1000; ++i) fail(wider, t0 + i * 5s);  // two in every ten seconds
+    CHECK(wider.state(t0 + 5000s) == circuit_state::closed);
+    fail(wider, t0 + 4999s);
+    CHECK(wider.state(t0 + 4999s) == circuit_state::open);
+
+    circuit_breaker counted({.failure_rate = 1, .failures = 3, .window = weir::count_window{100}});
+    for (int i = 0; i < 300; ++i) i % 50 == 0 ? fail(counted, t0) : succeed(counted, t0);
+    CHECK(counted.state(t0) == circuit_state::closed);
+    fail(counted, t0);  // of the last hundred the 50th, too, and the first has just left
+    CHECK(counted.state(t0) == circuit_state::closed);
+    fail(counted, t0);
+    CHECK(counted.state(t0) == circuit_state::open);
+}
+
+TEST_CASE("circuit_breaker: with a number of failures it opens when a plain list of the window says so")
+{
+    std::mt19937 random(11);
+    auto const up_to = [&](unsigned most) { return static_cast<unsigned>(random() % most); };
+    constexpr duration width = 100ms;
+    int opened = 0;
+    for (int round = 0; round < thorough(400); ++round) {
+        CAPTURE(round);
+        bool const timed = round % 2 == 0;
+        unsigned const buckets = 1 + up_to(5), n = 1 + up_to(6), length = n + up_to(20);
+        circuit_breaker b({.failure_rate = 1,
+                           .minimum_calls = 1'000'000,
+                           .failures = n,
+                           .window = timed ? weir::outcome_window(weir::time_window{width * buckets, buckets})
+                                           : weir::outcome_window(weir::count_window{length})});
+        struct entry {
+            long bucket;
+            bool failed;
+        };
+        std::vector<entry> list;
+        succeed(b, t0);  // the first bucket begins
+        list.push_back({0, false});
+        auto now = t0;
+        for (int i = 0; i < 400; ++i) {
+            CAPTURE(i);
+            // No silence as long as the window: it would begin anew there.
+            now += 1ms * up_to(1 + (buckets - 1) * 30);
+            bool const failed = random() % 4 == 0;
+            call(b, failed ? outcome::failure() : outcome::success(), now);
+            list.push_back({(now - t0) / width, failed});
+            if (timed)
+                std::erase_if(list, [&](entry const& e) { return e.bucket <= list.back().bucket - long{buckets}; });
+            else if (list.size() > length)
+                list.erase(list.begin());
+            auto const failures = std::count_if(list.begin(), list.end(), [](entry const& e) { return e.failed; });
+            bool const open = failures >= long{n};
+            REQUIRE(b.state(now) == (open ? circuit_state::open : circuit_state::closed));
+            if (!open) continue;
+            ++opened;
+            break;
+        }
+    }
+    CHECK(opened > thorough(400) / 4);
+    CHECK(opened < thorough(400));
 }
 
 TEST_CASE("circuit_breaker: open refuses and says when to come back; then it lets probes through")

@@ -48,6 +48,8 @@ TEST_CASE("circuit_breaker_options: bad values throw and name the field, the ran
     for (double const bad : {0.0, 1.0, std::numeric_limits<double>::quiet_NaN()})
         names({.ramp_from = bad}, "ramp_from");
     names({.open_for = 0s}, "probe_timeout");
+    names({.failures = 101, .window = weir::count_window{100}}, "failures");
+    CHECK(message({.failures = 101}) == "no exception");
     CHECK(message({}) == "no exception");
 }
 

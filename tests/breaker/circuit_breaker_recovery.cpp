@@ -98,6 +98,100 @@ TEST_CASE("circuit_breaker: a failure that says when to come back keeps it open 
     CHECK(b.admit(t0 + 30s).refused().retry_at == t0 + 90s);
 }
 
+namespace {
+
+outcome that_opens(std::optional<weir::duration> retry_after = {})
+{
+    auto o = outcome::permanent_failure();
+    o.opens = true;
+    o.retry_after = retry_after;
+    return o;
+}
+
+}  // namespace
+
+TEST_CASE("circuit_breaker: one failure that says so opens it, for as long as it asks if that is longer")
+{
+    circuit_breaker b;  // 20 calls at least
+    for (int i = 0; i < 1000; ++i) call(b, outcome::success(), t0);
+    call(b, that_opens(), t0);
+    CHECK(b.state(t0) == circuit_state::open);
+    CHECK(b.admit(t0).refused().retry_at == t0 + 5s);
+
+    b.reset(t0);
+    call(b, that_opens(600s), t0);
+    CHECK(b.admit(t0).refused().retry_at == t0 + 60s);  // max_open_for
+    b.reset(t0);
+    call(b, that_opens(2s), t0);
+    CHECK(b.admit(t0).refused().retry_at == t0 + 5s);
+
+    // As a probe: the first of ten is enough, and the recovery has failed.
+    call(b, outcome::success(), t0 + 5s);
+    call(b, that_opens(), t0 + 5s);
+    CHECK(b.admit(t0 + 5s).refused().retry_at == t0 + 5s + 7500ms);
+
+    // On the ramp, too.
+    auto o = small();
+    o.ramp_for = 10s;
+    o.ramp_from = 0.999;
+    o.seed = 1;
+    circuit_breaker ramping(o);
+    open_and_close(ramping);
+    call(ramping, that_opens(), t0 + 6s);
+    CHECK(ramping.admit(t0 + 6s).refused().retry_at == t0 + 6s + 7500ms);
+
+    // Only a failure can say it.
+    circuit_breaker well;
+    auto fine = outcome::success(), unknown = outcome::ignored();
+    fine.opens = unknown.opens = true;
+    call(well, fine, t0);
+    call(well, unknown, t0);
+    CHECK(well.state(t0) == circuit_state::closed);
+}
+
+TEST_CASE("circuit_breaker: a failure that says so opens nothing when it is late, forced, disabled or a dry run")
+{
+    circuit_breaker b(small());
+    auto late = b.admit(t0), later = b.admit(t0);
+    open_and_close(b);
+    late->record(that_opens(), t0 + 5s);  // of the generation before
+    CHECK(b.state(t0 + 5s) == circuit_state::closed);
+
+    b.force_open(t0 + 5s);
+    later->record(that_opens(), t0 + 5s);
+    CHECK(b.state(t0 + 5s) == circuit_state::forced_open);
+
+    b.disable(t0 + 5s);
+    call(b, that_opens(), t0 + 5s);
+    CHECK(b.state(t0 + 5s) == circuit_state::disabled);
+
+    // A probe whose lease has ended has failed; what it says after that counts nowhere.
+    auto o = small();
+    o.half_open_probes = 2;
+    o.half_open_success_rate = 0.5;
+    o.probe_timeout = 1s;
+    circuit_breaker probing(o);
+    call(probing, outcome::failure(), t0);
+    auto overdue = probing.admit(t0 + 5s);
+    REQUIRE(overdue);
+    overdue->record(that_opens(), t0 + 6s);
+    CHECK(probing.state(t0 + 6s) == circuit_state::half_open);
+
+    o = small();
+    o.minimum_calls = 100;
+    o.dry_run = true;
+    circuit_breaker dry(o);
+    int told = 0;
+    dry.on_transition([&](weir::circuit_transition const& t) { told += t.dry_run && t.to == circuit_state::open; });
+    call(dry, that_opens(), t0);
+    call(dry, that_opens(), t0);
+    CHECK(told == 1);
+    call(dry, outcome::success(), t0);  // it would be closed again
+    call(dry, that_opens(), t0);
+    CHECK(told == 2);
+    CHECK(dry.state(t0) == circuit_state::closed);
+}
+
 TEST_CASE(
     "circuit_breaker: after closing the share let through grows from ramp_from to all, and refusals come back spread")
 {

@@ -27,6 +27,7 @@ TEST_CASE("outcome: each of its words is one kind, with the latency given, and a
         CHECK(r.o.failed() == r.failed);
         CHECK(r.o.latency == 3ms);
         CHECK(!r.o.retry_after);
+        CHECK(!r.o.opens);
     }
     CHECK(outcome::success().latency == 0ms);
 }

@@ -20,16 +20,20 @@ namespace weir {
 
 /// Stops sending to a peer that keeps failing, and finds out with a few probes when it is well again.
 ///
-///   closed ──(rate or run of failures)──► open ──(time over)──► half_open ──(probes fail)──► open, for longer
+///   closed ──(rate, number or run of failures)──► open ──(time over)──► half_open ──(probes fail)──► open, for longer
 ///      ▲                                                            └──(probes succeed)──► closed
 ///
 /// Every change of state begins a generation, and a permit remembers its own: a result that comes back in a later one
 /// counts nowhere. An ignored outcome, or a permit destroyed unsettled, counts nothing and gives its probe's place
-/// back. A probe that has not reported when its lease ends has failed, so half-open ends whatever the probes do. It
-/// opens for at least as long as the failure that opened it asked for (outcome::retry_after), up to max_open_for.
+/// back. A probe that has not reported when its lease ends has failed, so half-open ends whatever the probes do. One
+/// failure that says so (outcome::opens: a revoked key, maintenance) opens it, whatever the window holds. It opens for
+/// at least as long as the failure that opened it asked for (outcome::retry_after), up to max_open_for.
 ///
 /// After closing, with `ramp_for`, it lets a growing share of the calls through. To open again on the way up counts as
 /// a recovery that failed.
+///
+/// There is none that several processes share, on purpose. Each judges what it sees itself: a shared verdict would make
+/// one bad client, host or network path an outage for all, and a call would wait for the store that keeps it.
 ///
 /// Refuses: errc::circuit_open. retry_at: when it will be half open; while the probes are out, when the first lease
 ///          ends; on the ramp, when the share reaches what this call drew; `never` while forced open.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 
 namespace weir {
 
@@ -19,7 +20,8 @@ struct circuit_breaker_options {
     duration slow_call_duration{};          ///< a call that takes longer than this is slow; 0: none is
     unsigned minimum_calls = 20;            ///< at least 1; for a shorter count window, its length
     unsigned consecutive_failures = 0;      ///< this many failures in a row open it too, whatever the rates say; 0: off
-    outcome_window window = time_window{};  ///< what the rates are taken over
+    unsigned failures = 0;                  ///< this many in the window, too, also below minimum_calls; 0: off
+    outcome_window window = time_window{};  ///< what rates and `failures` are taken over
 
     // How long.
     duration open_for = std::chrono::seconds(5);       ///< the first time; at least 0
@@ -57,6 +59,8 @@ inline void check(circuit_breaker_options const& o)
     rate("circuit_breaker_options.slow_call_rate", o.slow_call_rate);
     if (o.slow_call_duration < duration::zero())
         bad_option("circuit_breaker_options.slow_call_duration", "at least 0 ms", o.slow_call_duration);
+    if (auto const* const w = std::get_if<count_window>(&o.window); w != nullptr && o.failures > w->calls)
+        bad_option("circuit_breaker_options.failures", "at most the calls of the count window", o.failures);
     if (o.minimum_calls < 1) bad_option("circuit_breaker_options.minimum_calls", "at least 1", o.minimum_calls);
     if (o.open_for < duration::zero()) bad_option("circuit_breaker_options.open_for", "at least 0 ms", o.open_for);
     if (!(o.open_multiplier >= 1 && o.open_multiplier <= 1000))

@@ -51,9 +51,12 @@ public:
         return true;
     }
 
-    void settle(std::uint64_t serial, bool failed, bool slow) noexcept
+    /// False when that probe's lease has ended before: it has failed already.
+    bool settle(std::uint64_t serial, bool failed, bool slow) noexcept
     {
-        if (give_back(serial)) decided_ += one_call(failed, slow);
+        if (!give_back(serial)) return false;
+        decided_ += one_call(failed, slow);
+        return true;
     }
 
     void expire(time_point now) noexcept

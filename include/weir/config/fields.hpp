@@ -259,6 +259,7 @@ void describe(F& f, circuit_breaker_options& o)
     f("slow_call_duration", o.slow_call_duration);
     f("minimum_calls", o.minimum_calls);
     f("consecutive_failures", o.consecutive_failures);
+    f("failures", o.failures);
     f("window", o.window);
     f("open_for", o.open_for);
     f("open_multiplier", o.open_multiplier);

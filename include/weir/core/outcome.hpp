@@ -19,6 +19,7 @@ struct outcome {
 
     kind what = kind::success;
     bool transient = false;               ///< another try may do better; only a failure can be
+    bool opens = false;                   ///< a failure that says enough by itself: a circuit breaker opens at once
     duration latency{};                   ///< from sending to the end
     std::optional<duration> retry_after;  ///< the peer's own wish: not before this long from the end
 
@@ -27,21 +28,21 @@ struct outcome {
 
     [[nodiscard]] static constexpr outcome success(duration latency = {}) noexcept
     {
-        return {kind::success, false, latency, std::nullopt};
+        return {kind::success, false, false, latency, std::nullopt};
     }
     /// A failure that another try may repair.
     [[nodiscard]] static constexpr outcome failure(duration latency = {}) noexcept
     {
-        return {kind::failure, true, latency, std::nullopt};
+        return {kind::failure, true, false, latency, std::nullopt};
     }
     /// A failure that another try would only repeat.
     [[nodiscard]] static constexpr outcome permanent_failure(duration latency = {}) noexcept
     {
-        return {kind::failure, false, latency, std::nullopt};
+        return {kind::failure, false, false, latency, std::nullopt};
     }
     [[nodiscard]] static constexpr outcome ignored(duration latency = {}) noexcept
     {
-        return {kind::ignored, false, latency, std::nullopt};
+        return {kind::ignored, false, false, latency, std::nullopt};
     }
 };
 

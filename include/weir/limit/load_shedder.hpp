@@ -49,7 +49,7 @@ struct [[nodiscard]] load_shedder_token {
 ///
 ///   auto admitted = shedder.admit(priority, now);
 ///   ... when a worker begins:  shedder.waited(now - arrived);
-///   ... once a second or so:   shedder.cpu_in_use(cpu.sample(now));
+///   ... once a second or so:   if (auto const share = cpu.sample(now)) shedder.cpu_in_use(*share);
 ///
 /// Refuses: errc::too_many_calls, retry_at when the threshold may move again.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for every field but the name.

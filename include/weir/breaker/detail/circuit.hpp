@@ -118,8 +118,8 @@ private:
     // Under the lock. Those that answer true have news for listeners.
     void let_time_pass(time_point now) noexcept;
     [[nodiscard]] admission<permit> admit_under_lock(time_point now) noexcept;
-    [[nodiscard]] bool judge_window(time_point now, duration asked) noexcept;
-    [[nodiscard]] bool judge_probes(time_point now, duration asked) noexcept;
+    [[nodiscard]] bool judge_window(time_point now, duration asked, bool told_to) noexcept;
+    [[nodiscard]] bool judge_probes(time_point now, duration asked, bool told_to) noexcept;
     void recover(time_point now) noexcept;
     void open_again(time_point now, duration asked) noexcept;
     void go(circuit_state to, time_point now, duration asked = {}, stamp ramp = 0) noexcept;
@@ -243,6 +243,7 @@ inline void circuit::settle(stamp s, std::uint64_t probe, outcome const& o, time
         if (done == counted::then_judge) call = {};
     }
     auto const asked = o.failed() ? o.retry_after.value_or(duration::zero()) : duration::zero();
+    bool const told_to = o.failed() && o.opens;
 
     bool news = false;
     {
@@ -251,11 +252,11 @@ inline void circuit::settle(stamp s, std::uint64_t probe, outcome const& o, time
         if (probe == 0) {
             window_.update(call, now);
             run_ = o.failed() ? run_ + (run_ < options_.consecutive_failures) : 0;
-            news = judge_window(now, asked);
+            news = judge_window(now, asked, told_to);
         } else {
             probes_.expire(now);
-            probes_.settle(probe, o.failed(), slow);
-            news = judge_probes(now, asked);
+            bool const in_time = probes_.settle(probe, o.failed(), slow);
+            news = judge_probes(now, asked, in_time && told_to);
         }
     }
     if (news) transitions_.deliver();
@@ -267,13 +268,14 @@ inline void circuit::give_back(std::uint64_t probe) noexcept
     probes_.give_back(probe);  // a probe of an earlier half-open period is not known any more
 }
 
-inline bool circuit::judge_window(time_point now, duration asked) noexcept
+inline bool circuit::judge_window(time_point now, duration asked, bool told_to) noexcept
 {
     auto const& o = options_;
     auto const total = window_.total();
     bool const enough = total.calls >= minimum();
     bool const run = o.consecutive_failures != 0 && run_ >= o.consecutive_failures;
-    bool const over = run || (enough && reaches(total.failures, total.calls, o.failure_rate)) ||
+    bool const many = o.failures != 0 && total.failures >= o.failures;
+    bool const over = told_to || run || many || (enough && reaches(total.failures, total.calls, o.failure_rate)) ||
                       (enough && judges_slowness() && reaches(total.slow, total.calls, o.slow_call_rate));
     if (over && !o.dry_run) {
         if ((current() & ramping) != 0 && now < ramp_.end()) {
@@ -294,10 +296,11 @@ inline bool circuit::judge_window(time_point now, duration asked) noexcept
     return crossed;
 }
 
-inline bool circuit::judge_probes(time_point now, duration asked) noexcept
+inline bool circuit::judge_probes(time_point now, duration asked, bool told_to) noexcept
 {
     auto const slow_rate = judges_slowness() ? options_.slow_call_rate : 0.0;
-    switch (probes_.judge(options_.failure_rate, slow_rate, options_.half_open_success_rate)) {
+    switch (told_to ? probes::verdict::sick
+                    : probes_.judge(options_.failure_rate, slow_rate, options_.half_open_success_rate)) {
         case probes::verdict::undecided: return false;
         case probes::verdict::healthy: recover(now); break;
         case probes::verdict::sick: open_again(now, asked); break;
@@ -348,7 +351,7 @@ inline void circuit::let_time_pass(time_point now) noexcept
     if (is(circuit_state::open) && now >= open_until()) go(circuit_state::half_open, now);
     if (is(circuit_state::half_open)) {
         probes_.expire(now);
-        if (!judge_probes(now, {}) && now >= half_open_until_) open_again(now, {});
+        if (!judge_probes(now, {}, false) && now >= half_open_until_) open_again(now, {});
     }
     if ((current() & ramping) != 0 && now >= ramp_.end()) stamp_.store(current() & ~ramping, std::memory_order_release);
 }
