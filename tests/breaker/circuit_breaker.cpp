@@ -570,6 +570,18 @@ TEST_CASE("circuit_breaker: a clock that stands still never lets a window forget
 
 TEST_CASE("circuit_breaker: every window kind obeys the clock it is given, and no other")
 {
+    for (bool const by_time : {true, false}) {
+        weir::testing::manual_clock clock;
+        auto const window = by_time ? weir::outcome_window(weir::time_window{}) : weir::count_window{4};
+        weir::basic_circuit_breaker b({.minimum_calls = 4, .window = window}, clock);
+        for (int i = 0; i < 4; ++i) {
+            if (i == 3) clock.advance(11s);  // more than the window is long
+            auto a = b.admit();
+            REQUIRE(a);
+            a->record(outcome::failure());
+        }
+        CHECK(b.state() == (by_time ? circuit_state::closed : circuit_state::open));
+    }
     weir::testing::manual_clock clock;
     weir::basic_circuit_breaker b({.minimum_calls = 4, .half_open_probes = 1}, clock);
     for (int i = 0; i < 4; ++i) {
