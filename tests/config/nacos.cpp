@@ -149,6 +149,17 @@ TEST_CASE("nacos: the server that its own client takes for real, in both interfa
     }
 }
 
+TEST_CASE("nacos: a server that is gone without a word is noticed in the time of one read, not of a held question")
+{
+    scene s;
+    s.server.next(script().answer(200, v3(R"({\"limit\":{\"limit\":5}})", "m1")));
+    s.server.next(script().hang());
+    s.server.next(script().answer(200, v3(R"({\"limit\":{\"limit\":6}})", "m2")));
+    s.server.always(script().hang());
+    s.start({.api = nacos_options::api_version::v3, .timeout = 200ms});
+    CHECK(s.until([&] { return s.limit.limit() == 6; }));
+}
+
 TEST_CASE("nacos: what is no answer of it is refused with its reason")
 {
     auto const why = [](std::string const& body) {

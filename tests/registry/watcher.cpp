@@ -447,6 +447,24 @@ TEST_CASE("watcher: a registry that never answers is given up after the time lim
     CHECK(s.from() == origin::live);
 }
 
+TEST_CASE("watcher: a process that was stopped for a day keeps its set, takes the day for silence, and reads again")
+{
+    scene s;
+    s.registry.knows({"a", "b"});
+    s.start();
+    s.world.run_for(20s);
+    auto const lists = s.registry->lists.size();
+    weir::timer_queue::of(s.world.get_executor()).advance(s.world.now() + 24h);  // all at once
+    s.world.run_for(1min);
+    CHECK(s.registry->lists.size() > lists);
+    CHECK(s.from() == origin::live);
+    CHECK(s.watch->status().failures == 1);
+    for (std::size_t i = 0; i < s.told.size(); ++i) {
+        CHECK(s.told[i].now->instances->size() == 2);
+        CHECK(s.told[i].now->version == s.told[0].now->version + i);
+    }
+}
+
 TEST_CASE("watcher: a registry that answers every wait at once is asked once a second")
 {
     scene s;

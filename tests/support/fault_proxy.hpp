@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,18 +30,19 @@ namespace weir::testing {
 /// What stands between a client and its server, or in the server's place. A plain value.
 struct fault {
     enum class kind : std::uint8_t {
-        none,      ///< passes everything on
-        refuse,    ///< nobody listens
-        reset,     ///< a connection is reset at its first byte
-        swallow,   ///< accepted, read, never answered
-        freeze,    ///< a peer that is gone without a word: connections stay, nothing passes any more
-        cut,       ///< the answer ends after `bytes`
-        cut_body,  ///< the answer ends `bytes` after the end of its headers
-        trickle,   ///< the answer passes, a byte a second
-        delay,     ///< the answer passes, 200 ms late
-        flap,      ///< every connection ends 30 ms after it began
-        answer,    ///< `text` instead of the server's answer, then silence; the connection stays
-        flood,     ///< `text`, then megabytes of it until the client has had enough
+        none,       ///< passes everything on
+        refuse,     ///< nobody listens
+        reset,      ///< a connection is reset at its first byte
+        swallow,    ///< accepted, read, never answered
+        freeze,     ///< a peer that is gone without a word: connections stay, nothing passes any more
+        cut,        ///< the answer ends after `bytes`
+        cut_body,   ///< the answer ends `bytes` after the end of its headers
+        trickle,    ///< the answer passes, a byte a second
+        delay,      ///< the answer passes, 200 ms late
+        flap,       ///< every connection ends 30 ms after it began
+        answer,     ///< `text` instead of the server's answer, then silence; the connection stays
+        elsewhere,  ///< another server, at the port `bytes` of the loopback
+        flood,      ///< `text`, then megabytes of it until the client has had enough
     };
 
     std::string name;
@@ -48,6 +50,13 @@ struct fault {
     std::size_t bytes = 0;
     std::string text = {};
     bool at_start = false;  ///< there before the client is
+
+    /// What is sent in the place of `text` to what was asked, where the answer has to fit the question.
+    std::function<std::string(std::string_view asked)> reply = {};
+
+    bool gradual = false;  ///< the server takes away one thing after the other
+
+    std::size_t watchers = 1;  ///< how many there are in the client while this lasts
 };
 
 /// A TCP proxy on loopback that does to all connections what its present fault says. Threads: one.
@@ -78,6 +87,9 @@ public:
 
     /// How often a fault was done to somebody. Where nobody listens, that is not known here.
     [[nodiscard]] std::size_t done() const noexcept { return state_->done; }
+
+    /// How many connections there have been.
+    [[nodiscard]] std::size_t connections() const noexcept { return state_->connections; }
 
     /// From now on. Connections that are open are closed, so that the client meets it, unless a frozen or slow peer is
     /// to be played.
@@ -125,7 +137,7 @@ private:
         weir::timer changed;  // never fires: cancelled when the fault is another
         std::uint16_t port = 0;
         fault now;
-        std::size_t done = 0;
+        std::size_t done = 0, connections = 0;
         std::vector<std::weak_ptr<link>> links;
     };
     using state_pointer = std::shared_ptr<state>;
@@ -150,6 +162,7 @@ private:
             auto const l = std::make_shared<link>(s->executor);
             auto const [ec] = co_await s->acceptor.async_accept(l->client, token);
             if (ec) co_return;
+            ++s->connections;
             std::erase_if(s->links, [](auto const& weak) { return weak.expired(); });
             s->links.push_back(l);
             asio::co_spawn(s->executor, serve(s, l), asio::detached);
@@ -168,10 +181,12 @@ private:
         switch (plays.what) {
             case fault::kind::answer:
             case fault::kind::flood: {
-                for (;;) {
-                    if (!co_await read_some(l)) co_return l->close();
+                for (std::string asked;;) {
+                    if (!co_await read_some(l, &asked)) co_return l->close();
+                    if (s->now.what != plays.what) co_return l->close();  // who played this is gone
                     ++s->done;
-                    if (!co_await send(l, plays.text)) co_return l->close();
+                    std::string const said = plays.reply ? plays.reply(asked) : plays.text;
+                    if (!co_await send(l, said)) co_return l->close();
                     for (int i = 0; plays.what == fault::kind::flood && i < 4096; ++i)
                         if (!co_await send(l, plays.text)) co_return l->close();
                 }
@@ -189,7 +204,12 @@ private:
             case fault::kind::flap: asio::co_spawn(s->executor, end_soon(s, l), asio::detached); break;
             default: break;
         }
-        auto const [ec] = co_await l->server.async_connect(s->server, token);
+        auto to = s->server;
+        if (plays.what == fault::kind::elsewhere) {
+            to.port(static_cast<std::uint16_t>(plays.bytes));
+            ++s->done;
+        }
+        auto const [ec] = co_await l->server.async_connect(to, token);
         if (ec) co_return l->close();
         asio::co_spawn(s->executor, upward(s, l), asio::detached);
         co_await downward(s, l);
@@ -203,10 +223,11 @@ private:
         l->close();
     }
 
-    static asio::awaitable<bool> read_some(std::shared_ptr<link> l)
+    static asio::awaitable<bool> read_some(std::shared_ptr<link> l, std::string* into = nullptr)
     {
         std::array<char, 16384> buffer;
         auto const [ec, n] = co_await l->client.async_read_some(asio::buffer(buffer), token);
+        if (into) into->assign(buffer.data(), n);
         co_return !ec;
     }
 

@@ -53,15 +53,15 @@ public:
 
     [[nodiscard]] detail::http_poll open(asio::any_io_executor strand) const
     {
-        return {std::move(strand), access_, std::make_unique<detail::nacos_dialect>(key_, api_, hold_), poll_,
-                patience_};
+        auto dialect = std::make_unique<detail::nacos_dialect>(key_, api_, hold_);
+        return {std::move(strand), access_, std::move(dialect), poll_, timeout_, patience_};
     }
 
 private:
     std::shared_ptr<registry::detail::http_access> access_;
     detail::nacos_key key_;
     std::optional<detail::nacos_api> api_;
-    duration poll_, hold_, patience_;
+    duration poll_, hold_, timeout_, patience_;
 };
 
 using nacos = basic_nacos<>;
@@ -74,6 +74,7 @@ basic_nacos<Transport>::basic_nacos(nacos_options o, Transport transport)
       api_(o.api),
       poll_(o.poll),
       hold_(o.hold),
+      timeout_(o.timeout),
       patience_(std::max(o.poll + o.poll / 10, o.hold + std::chrono::seconds(5)) + o.timeout)
 {
     using weir::detail::bad_option;

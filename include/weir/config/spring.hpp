@@ -50,15 +50,15 @@ public:
 
     [[nodiscard]] detail::http_poll open(asio::any_io_executor strand) const
     {
-        return {std::move(strand), access_, std::make_unique<detail::spring_dialect>(target_, token_), poll_,
-                patience_};
+        auto dialect = std::make_unique<detail::spring_dialect>(target_, token_);
+        return {std::move(strand), access_, std::move(dialect), poll_, timeout_, patience_};
     }
 
 private:
     std::shared_ptr<registry::detail::http_access> access_;
     std::string target_;
     registry::secret token_;
-    duration poll_, patience_;
+    duration poll_, timeout_, patience_;
 };
 
 using spring = basic_spring<>;
@@ -67,7 +67,7 @@ using spring = basic_spring<>;
 
 template <class Transport>
 basic_spring<Transport>::basic_spring(spring_options o, Transport transport)
-    : token_(std::move(o.token)), poll_(o.poll), patience_(o.poll + o.poll / 10 + o.timeout)
+    : token_(std::move(o.token)), poll_(o.poll), timeout_(o.timeout), patience_(o.poll + o.poll / 10 + o.timeout)
 {
     using registry::detail::http_access_options;
     using weir::detail::bad_option;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace weir::registry {
@@ -37,5 +38,19 @@ private:
 
     std::string text_;
 };
+
+namespace detail {
+
+/// Takes a secret out of what a server said: some repeat what they were asked, and what they say is shown to people.
+/// Shorter than four characters, it is left: it would be found in many words.
+inline void hide(std::string& said, std::string_view secret)
+{
+    constexpr std::string_view instead = "***";
+    if (secret.size() < 4) return;
+    for (auto at = said.find(secret); at != said.npos; at = said.find(secret, at + instead.size()))
+        said.replace(at, secret.size(), instead);
+}
+
+}  // namespace detail
 
 }  // namespace weir::registry

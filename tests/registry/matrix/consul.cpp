@@ -4,6 +4,7 @@
 #include <weir/registry/consul.hpp>
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 using namespace std::chrono_literals;
@@ -11,18 +12,18 @@ using namespace std::chrono_literals;
 namespace weir::testing {
 namespace {
 
-class consul_subject final : public subject {
+class consul_subject : public subject {
 public:
     consul_subject(asio::io_context& io, std::string const& program)
-        : ports_(free_ports(3)),
+        : io_(io),
+          ports_(free_ports(3)),
           process_({program, "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-http-port", ports_[0],
                     "-serf-lan-port", ports_[1], "-server-port", ports_[2], "-serf-wan-port", "-1", "-dns-port", "-1",
                     "-grpc-port", "-1"},
-                   home_.path() / "log"),
-          there_(straight(io.get_executor()))
+                   home_.path() / "log")
     {
         process_.start();
-        for (int i = 1; i <= 4; ++i) there_.add(i);
+        enrol(4);
     }
 
     std::string name() const override { return "Consul"; }
@@ -35,9 +36,17 @@ public:
         return weir::registry::consul(executor, {.url = "consul://127.0.0.1:" + std::to_string(port),
                                                  .token = weir::registry::secret(canary),
                                                  .wait = 1s,
-                                                 .watch = test_watch(naive)});
+                                                 .watch = test_watch(naive),
+                                                 .lease = test_lease()});
     }
-    void grow() override { there_.add(5); }
+    void forget(std::string const& service) override
+    {
+        auto const agent = weir::registry::consul(io_.get_executor(), {.url = "consul://127.0.0.1:" + ports_[0]});
+        for (int i = 1; i <= 4; ++i)
+            agent.async_deregister(service + "-" + std::to_string(i), [](boost::system::error_code) {});
+    }
+    bool ready() override { return there_->complete(); }
+    void grow() override { there_->add(5); }
     std::vector<fault> faults() const override
     {
         auto all = http_faults();
@@ -54,6 +63,21 @@ public:
                  http_answer(200, "[" + entry(1) + "]", "X-Consul-Index: 99\r\n")}};
     }
 
+protected:
+    void enrol(int count)
+    {
+        there_ = std::make_unique<enrolment>(weir::registry::consul(
+            io_.get_executor(), {.url = "consul://127.0.0.1:" + ports_[0], .lease = test_lease()}));
+        for (int i = 1; i <= count; ++i) there_->add(i);
+    }
+    /// An agent in -dev has it all in memory.
+    void lose_all()
+    {
+        process_.stop(SIGKILL);
+        there_.reset();
+        process_.start();
+    }
+
 private:
     static std::string entry(int i)
     {
@@ -64,15 +88,21 @@ private:
     }
     inline static std::string const four = "[" + entry(1) + "," + entry(2) + "," + entry(3) + "," + entry(4) + "]";
 
-    registry straight(asio::any_io_executor executor) const
-    {
-        return weir::registry::consul(executor, {.url = "consul://127.0.0.1:" + ports_[0]});
-    }
-
+    asio::io_context& io_;
     temporary_directory home_;
     std::vector<std::string> ports_;
     server_process process_;
-    enrolment there_;
+    std::unique_ptr<enrolment> there_;
+};
+
+/// Killed, and started with nothing that it knew.
+class lost_consul final : public consul_subject {
+public:
+    using consul_subject::consul_subject;
+    void strike() override { lose_all(); }
+    void grow() override { enrol(5); }
+    std::vector<fault> faults() const override { return {}; }
+    std::vector<fault> losses() const override { return {{"killed, back without its data"}}; }
 };
 
 }  // namespace
@@ -82,7 +112,10 @@ void add_consul(asio::io_context& io, subjects& all, std::vector<std::string>& m
     auto const program = find_program("WEIR_CONSUL", "consul");
     if (program.empty())
         return missing.push_back("Consul (WEIR_CONSUL names its program; tests/registry/consul fetches it)");
-    all.push_back(std::make_unique<consul_subject>(io, program));
+    auto const healthy = std::make_shared<consul_subject>(io, program);
+    all.push_back(healthy);
+    all.push_back(std::make_shared<lease_lost>(io, healthy, "held"));
+    all.push_back(std::make_shared<lost_consul>(io, program));
 }
 
 }  // namespace weir::testing

@@ -5,25 +5,28 @@
 #include <weir/registry/etcd.hpp>
 
 #include <chrono>
+#include <filesystem>
+#include <memory>
 #include <string>
+#include <string_view>
 
 using namespace std::chrono_literals;
 
 namespace weir::testing {
 namespace {
 
-class etcd_subject final : public subject {
+class etcd_subject : public subject {
 public:
     etcd_subject(asio::io_context& io, std::string const& program)
-        : ports_(free_ports(2)),
+        : io_(io),
+          ports_(free_ports(2)),
           process_({program, "--data-dir", (home_.path() / "data").string(), "--listen-client-urls", at(0),
                     "--advertise-client-urls", at(0), "--listen-peer-urls", at(1), "--initial-advertise-peer-urls",
                     at(1), "--initial-cluster", "default=" + at(1)},
-                   home_.path() / "log"),
-          there_(weir::registry::etcd(io.get_executor(), {.url = at(0)}))
+                   home_.path() / "log")
     {
         process_.start();
-        for (int i = 1; i <= 4; ++i) there_.add(i);
+        enrol(4);
     }
 
     std::string name() const override { return "etcd"; }
@@ -35,10 +38,12 @@ public:
     {
         return weir::registry::etcd(executor, {.url = "etcd://127.0.0.1:" + std::to_string(port),
                                                .wait = 1s,
-                                               .timeout = 500ms,
-                                               .watch = test_watch(naive)});
+                                               .timeout = 1500ms,
+                                               .watch = test_watch(naive),
+                                               .lease = test_lease()});
     }
-    void grow() override { there_.add(5); }
+    bool ready() override { return there_->complete(); }
+    void grow() override { there_->add(5); }
     std::vector<fault> faults() const override
     {
         auto all = http_faults();
@@ -52,26 +57,67 @@ public:
         says("bad base64",
              R"({"header":{"cluster_id":"7","revision":"9"},"kvs":[{"key":"%%%","value":"%"}],"count":"1"})");
         says("more than it sends", R"({"header":{"cluster_id":"7","revision":"9"},"kvs":[],"count":"4","more":true})");
+        // The same four, in another history, which begins lower.
+        all.push_back({.name = "cluster id changed", .what = fault::kind::answer, .reply = [](std::string_view asked) {
+                           std::string const header = R"({"header":{"cluster_id":"7","revision":"1"})";
+                           if (asked.find("/v3/watch") != asked.npos)
+                               return http_answer(200, R"({"result":)" + header + R"(,"created":true}})" + "\n");
+                           std::string kvs;
+                           for (int i = 1; i <= 4; ++i) kvs += (i > 1 ? "," : "") + pair(i);
+                           return http_answer(200, header + R"(,"kvs":[)" + kvs + R"(],"count":"4"})");
+                       }});
         return all;
     }
     std::vector<fault> losses() const override
     {
-        using weir::registry::detail::to_base64;
         std::string const header = R"({"header":{"cluster_id":"7","member_id":"8","revision":"999","raft_term":"2"})";
-        auto const one = R"(,"kvs":[{"key":")" + to_base64("/weir/services/web/web-1") +
-                         R"(","create_revision":"2","mod_revision":"2","version":"1","value":")" +
-                         to_base64(R"({"address":"10.0.0.1","port":8080})") + R"("}],"count":"1"})";
+        auto const one = R"(,"kvs":[)" + pair(1) + R"(],"count":"1"})";
         return {{"empty list", fault::kind::answer, 0, http_answer(200, header + "}")},
                 {"three of four lost", fault::kind::answer, 0, http_answer(200, header + one)}};
     }
 
+protected:
+    void enrol(int count)
+    {
+        there_ = std::make_unique<enrolment>(
+            weir::registry::etcd(io_.get_executor(), {.url = at(0), .lease = test_lease()}));
+        for (int i = 1; i <= count; ++i) there_->add(i);
+    }
+    /// The new one is another cluster, as it says itself.
+    void lose_all()
+    {
+        process_.stop(SIGKILL);
+        there_.reset();
+        std::filesystem::remove_all(home_.path() / "data");
+        process_.start();
+    }
+
 private:
+    static std::string pair(int i)
+    {
+        using weir::registry::detail::to_base64;
+        auto const n = std::to_string(i);
+        return R"({"key":")" + to_base64("/weir/services/web/web-" + n) +
+               R"(","create_revision":"2","mod_revision":"2","version":"1","value":")" +
+               to_base64(R"({"address":"10.0.0.)" + n + R"(","port":8080})") + R"("})";
+    }
     std::string at(std::size_t port) const { return "http://127.0.0.1:" + ports_[port]; }
 
+    asio::io_context& io_;
     temporary_directory home_;
     std::vector<std::string> ports_;
     server_process process_;
-    enrolment there_;
+    std::unique_ptr<enrolment> there_;
+};
+
+/// Killed, and started with nothing that it knew.
+class lost_etcd final : public etcd_subject {
+public:
+    using etcd_subject::etcd_subject;
+    void strike() override { lose_all(); }
+    void grow() override { enrol(5); }
+    std::vector<fault> faults() const override { return {}; }
+    std::vector<fault> losses() const override { return {{"killed, back without its data"}}; }
 };
 
 }  // namespace
@@ -80,7 +126,10 @@ void add_etcd(asio::io_context& io, subjects& all, std::vector<std::string>& mis
 {
     auto const program = find_program("WEIR_ETCD", "etcd");
     if (program.empty()) return missing.push_back("etcd (Debian: etcd-server)");
-    all.push_back(std::make_unique<etcd_subject>(io, program));
+    auto const healthy = std::make_shared<etcd_subject>(io, program);
+    all.push_back(healthy);
+    all.push_back(std::make_shared<lease_lost>(io, healthy, "held"));
+    all.push_back(std::make_shared<lost_etcd>(io, program));
 }
 
 }  // namespace weir::testing

@@ -16,12 +16,12 @@ namespace {
 
 class eureka_subject final : public subject {
 public:
-    explicit eureka_subject(asio::io_context& io)
+    eureka_subject(asio::io_context& io, int instances)
         : server_(io, [this](std::string const& request) { return contract_(request); }),
           there_(weir::registry::eureka(io.get_executor(),
                                         {.url = "eureka://127.0.0.1:" + std::to_string(server_.endpoint().port())}))
     {
-        for (int i = 1; i <= 4; ++i) there_.add(i);
+        for (int i = 1; i <= instances; ++i) there_.add(i);
     }
 
     std::string name() const override { return "Eureka"; }
@@ -31,10 +31,16 @@ public:
         return weir::registry::eureka(executor, {.url = "eureka://127.0.0.1:" + std::to_string(port),
                                                  .user = "me",
                                                  .password = weir::registry::secret(canary),
-                                                 .poll = 100ms,
-                                                 .timeout = 500ms,
-                                                 .watch = test_watch(naive)});
+                                                 .poll = 250ms,
+                                                 .timeout = 1500ms,
+                                                 .watch = test_watch(naive),
+                                                 .lease = test_lease()});
     }
+    void forget(std::string const& service) override
+    {
+        for (int i = 1; i <= 4; ++i) contract_.forget(service + "-" + std::to_string(i));
+    }
+    bool ready() override { return there_.complete(); }
     void grow() override { there_.add(5); }
     std::vector<fault> faults() const override
     {
@@ -75,7 +81,8 @@ private:
 
 void add_eureka(asio::io_context& io, subjects& all, std::vector<std::string>&)
 {
-    all.push_back(std::make_unique<eureka_subject>(io));
+    all.push_back(std::make_shared<eureka_subject>(io, 4));
+    all.push_back(std::make_shared<lease_lost>(io, std::make_shared<eureka_subject>(io, 0), "web"));
 }
 
 }  // namespace weir::testing

@@ -5,14 +5,70 @@
 
 #include <boost/system/error_code.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
+#include <utility>
 
 using namespace std::chrono_literals;
 
 namespace weir::testing {
 
 using kind = fault::kind;
+
+namespace {
+
+/// The watchers of one registry object.
+class watching final : public sight {
+public:
+    watching(subject::registry from, std::string const& service, std::size_t watchers, told t)
+        : from_(std::move(from)), told_(std::move(t)), seen_(watchers, 0)
+    {
+        while (watches_.size() < watchers) watches_.push_back(from_.watch({.service = service}));
+        for (std::size_t w = 0; w < watchers; ++w) listen(w);
+    }
+
+    std::string last_words() const override
+    {
+        auto const s = watches_.front().status();
+        return s.last_error.message() + (s.note.empty() ? "" : " (" + s.note + ")");
+    }
+    bool all_see(std::size_t count) const override
+    {
+        return std::all_of(seen_.begin(), seen_.end(), [&](auto n) { return n == count; });
+    }
+
+private:
+    void listen(std::size_t w)
+    {
+        watches_[w].async_next([this, w](boost::system::error_code ec, weir::registry::update const& u) {
+            if (ec) return;
+            seen_[w] = u.now->instances->size();
+            if (w == 0) told_(u.now->version, seen_[w]);
+            listen(w);
+        });
+    }
+
+    subject::registry from_;
+    told told_;
+    std::vector<std::size_t> seen_;
+    std::vector<weir::registry::watch> watches_;
+};
+
+}  // namespace
+
+std::unique_ptr<sight> subject::look(asio::any_io_executor executor, std::uint16_t port, bool naive,
+                                     std::size_t watchers, sight::told told)
+{
+    return std::make_unique<watching>(reach(std::move(executor), port, naive), "web", watchers, std::move(told));
+}
+
+std::unique_ptr<sight> lease_lost::look(asio::any_io_executor executor, std::uint16_t port, bool naive,
+                                        std::size_t watchers, sight::told told)
+{
+    return std::make_unique<watching>(of_->reach(std::move(executor), port, naive), service_, watchers,
+                                      std::move(told));
+}
 
 std::string http_answer(int status, std::string const& body, std::string const& headers)
 {
@@ -30,6 +86,7 @@ std::vector<fault> connection_faults()
             {"one byte a second", kind::trickle},
             {"200 ms late", kind::delay},
             {"30 ms of life", kind::flap},
+            {.name = "1000 watchers, 30 ms of life", .what = kind::flap, .watchers = 1000},
             {"closed unanswered", kind::cut, 0},
             {"cut after 1 byte", kind::cut, 1},
             {"cut after 12 bytes", kind::cut, 12},
@@ -63,7 +120,16 @@ std::vector<fault> http_faults()
     says("redirected, 307", 307, "", "Location: http://192.0.2.1/\r\n");
     says("401", 401, R"({"error":"who are you"})", "WWW-Authenticate: Bearer\r\n");
     says("403", 403, R"({"error":"you may not"})");
+    auto const repeats = [&](std::string name, int status) {
+        all.push_back({.name = std::move(name), .what = kind::answer, .reply = [status](std::string_view asked) {
+                           return http_answer(status, "cannot understand " + std::string(asked));
+                       }});
+    };
+    repeats("403, repeats the question", 403);
+    repeats("500, repeats the question", 500);
+    repeats("200, repeats the question", 200);
     says("404", 404, "404 page not found");
+    says("410", 410, "gone");
     says("429", 429, "slow down", "Retry-After: 1\r\n");
     says("500", 500, "trouble");
     says("502", 502, "<html>bad gateway</html>");
@@ -86,9 +152,9 @@ std::vector<fault> http_faults()
 weir::registry::watch_options test_watch(bool naive)
 {
     weir::registry::watch_options o;
-    o.list_timeout = 500ms;
+    o.list_timeout = 1500ms;
     o.await_timeout = 8s;
-    o.backoff = exponential(20ms, 200ms).with(jitter::decorrelated);
+    o.backoff = exponential(50ms, 1s).with(jitter::decorrelated);
     o.pace = 20ms;
     o.hold = 60s;
     o.max_retry_after = 1s;  // one of the faults wishes for three thousand years
@@ -99,16 +165,34 @@ weir::registry::watch_options test_watch(bool naive)
     return o;
 }
 
+std::size_t enrolment::restored() const
+{
+    return static_cast<std::size_t>(std::count_if(held_.begin(), held_.end(), [](auto const& l) {
+        auto const s = l->has_value() ? (*l)->status() : weir::registry::lease_status();
+        return s.registered && s.lost > 0;
+    }));
+}
+
+weir::registry::lease_options test_lease()
+{
+    return {.timeout = 2s, .backoff = exponential(50ms, 200ms).with(jitter::decorrelated)};
+}
+
 void enrolment::add(int number)
 {
-    held_.push_back(std::make_unique<weir::registry::lease>());
-    weir::registry::registration me{.service = "web", .address = "10.0.0." + std::to_string(number), .port = 8080};
-    me.id = "web-" + std::to_string(number);
-    me.ttl = 60s;
-    where_.async_register(me, [to = held_.back().get()](boost::system::error_code ec, weir::registry::lease l) {
+    auto const held = held_.emplace_back(std::make_shared<std::optional<weir::registry::lease>>());
+    weir::registry::registration me{.service = service_, .address = "10.0.0." + std::to_string(number), .port = 8080};
+    me.id = service_ + "-" + std::to_string(number);
+    me.ttl = ttl_;
+    where_.async_register(me, [held](boost::system::error_code ec, weir::registry::lease l) {
         if (ec) throw std::runtime_error("cannot register: " + ec.message());
-        *to = std::move(l);
+        *held = std::move(l);
     });
+}
+
+bool enrolment::complete() const
+{
+    return std::all_of(held_.begin(), held_.end(), [](auto const& l) { return l->has_value(); });
 }
 
 }  // namespace weir::testing

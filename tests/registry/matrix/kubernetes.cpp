@@ -34,7 +34,7 @@ public:
                        .token = weir::registry::secret(canary),
                        .account = "/nowhere",
                        .wait = 1s,
-                       .timeout = 500ms,
+                       .timeout = 1500ms,
                        .watch = test_watch(naive)});
     }
     void grow() override
@@ -50,7 +50,7 @@ public:
         };
         std::string const expired =
             R"({"kind":"Status","status":"Failure","message":"too old","reason":"Expired","code":410})";
-        says("410", 410, expired);
+        says("410, history expired", 410, expired);
         says("410 in 200", 200, R"({"type":"ERROR","object":)" + expired + "}\n");
         says("504, version of the future", 504,
              R"({"kind":"Status","code":504,"message":"Too large resource version"})");
@@ -91,7 +91,7 @@ private:
 
 void add_kubernetes(asio::io_context& io, subjects& all, std::vector<std::string>&)
 {
-    all.push_back(std::make_unique<kubernetes_subject>(io));
+    all.push_back(std::make_shared<kubernetes_subject>(io));
 }
 
 }  // namespace weir::testing

@@ -16,13 +16,13 @@ namespace {
 
 class nacos_subject final : public subject {
 public:
-    explicit nacos_subject(asio::io_context& io)
+    nacos_subject(asio::io_context& io, int instances)
         : server_(io, [this](std::string const& request) { return contract_(request); }),
           there_(reach(io.get_executor(), server_.endpoint().port(), false))
     {
         contract_.user = "me";
         contract_.password = canary;
-        for (int i = 1; i <= 4; ++i) there_.add(i);
+        for (int i = 1; i <= instances; ++i) there_.add(i);
     }
 
     std::string name() const override { return "Nacos"; }
@@ -32,10 +32,13 @@ public:
         return weir::registry::nacos(executor, {.url = "nacos://127.0.0.1:" + std::to_string(port),
                                                 .user = "me",
                                                 .password = weir::registry::secret(canary),
-                                                .poll = 100ms,
-                                                .timeout = 500ms,
-                                                .watch = test_watch(naive)});
+                                                .poll = 250ms,
+                                                .timeout = 1500ms,
+                                                .watch = test_watch(naive),
+                                                .lease = test_lease()});
     }
+    void forget(std::string const&) override { contract_.instances.clear(); }
+    bool ready() override { return there_.complete(); }
     void grow() override { there_.add(5); }
     std::vector<fault> faults() const override
     {
@@ -43,7 +46,6 @@ public:
         auto const says = [&](std::string what, int status, std::string const& body) {
             all.push_back({std::move(what), fault::kind::answer, 0, http_answer(status, body)});
         };
-        says("410", 410, R"({"code":410,"message":"gone"})");
         says("server error in 200", 200, R"({"code":30000,"message":"server error","data":null})");
         says("denied in 200", 200, R"({"code":403,"message":"access denied","data":[]})");
         says("another service", 200, R"({"name":"DEFAULT_GROUP@@other","hosts":[],"code":0,"data":null})");
@@ -75,7 +77,8 @@ private:
 
 void add_nacos(asio::io_context& io, subjects& all, std::vector<std::string>&)
 {
-    all.push_back(std::make_unique<nacos_subject>(io));
+    all.push_back(std::make_shared<nacos_subject>(io, 4));
+    all.push_back(std::make_shared<lease_lost>(io, std::make_shared<nacos_subject>(io, 0), "web"));
 }
 
 }  // namespace weir::testing

@@ -9,10 +9,14 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace weir::testing {
@@ -20,33 +24,67 @@ namespace weir::testing {
 /// Never to be seen in what a registry client says of itself.
 inline constexpr char const* canary = "canary-3f9c1a";
 
-/// A registry under the fault matrix: a server, and clients that reach it through a proxy. The server begins with the
-/// instances web-1 to web-4 of the service "web".
-class subject {
+/// What one client publishes, for as long as this object lives.
+class sight {
 public:
-    using registry = weir::registry::detail::network_registry;
+    /// A version, and how much was in it.
+    using told = std::function<void(std::uint64_t version, std::size_t count)>;
 
-    virtual ~subject() = default;
+    virtual ~sight() = default;
+    [[nodiscard]] virtual std::string last_words() const = 0;  ///< what the client says of its last trouble
+    [[nodiscard]] virtual bool all_see(std::size_t) const { return true; }
+};
+
+/// A column of the fault matrix: a server, and clients that reach it through a proxy. What there is has the size four at
+/// first, and is never less.
+class column {
+public:
+    virtual ~column() = default;
     [[nodiscard]] virtual std::string name() const = 0;
+
+    /// The server has the four.
+    [[nodiscard]] virtual bool ready() { return true; }
 
     /// Where the server listens.
     [[nodiscard]] virtual boost::asio::ip::tcp::endpoint server() const = 0;
 
-    /// A client of a server at this port of the loopback, with times short enough for a test, but a long patience with
-    /// empty answers; `naive`: one that believes everything at once.
-    [[nodiscard]] virtual registry reach(asio::any_io_executor executor, std::uint16_t port, bool naive) = 0;
+    /// A client of a server at this port of the loopback, with so many watchers, of which the first is listened to.
+    [[nodiscard]] virtual std::unique_ptr<sight> look(asio::any_io_executor executor, std::uint16_t port, bool naive,
+                                                      std::size_t watchers, sight::told told) = 0;
 
-    /// Puts a fifth instance there.
+    /// A fifth is there, and nothing of the server's own is wrong any more.
     virtual void grow() = 0;
+
+    /// What the proxies cannot do.
+    virtual void strike() {}
+
+    /// What is not as it should be with what the column has beside its clients, at the end.
+    [[nodiscard]] virtual std::string complaint() const { return {}; }
 
     /// The faults for this kind of server.
     [[nodiscard]] virtual std::vector<fault> faults() const = 0;
 
-    /// Answers that are well made and take away all, or three of the four: what a naive client falls for.
+    /// What takes away all, or three of the four, and is well made: what a naive client falls for.
     [[nodiscard]] virtual std::vector<fault> losses() const = 0;
 };
 
-using subjects = std::vector<std::unique_ptr<subject>>;
+/// A registry, with the instances web-1 to web-4 of the service "web".
+class subject : public column {
+public:
+    using registry = weir::registry::detail::network_registry;
+
+    /// With times short enough for a test, but a long patience with empty answers; `naive`: one that believes
+    /// everything at once.
+    [[nodiscard]] virtual registry reach(asio::any_io_executor executor, std::uint16_t port, bool naive) = 0;
+
+    [[nodiscard]] std::unique_ptr<sight> look(asio::any_io_executor executor, std::uint16_t port, bool naive,
+                                              std::size_t watchers, sight::told told) override;
+
+    /// Takes the four instances of a service away, where the server does not do so itself when their TTL has passed.
+    virtual void forget(std::string const& /*service*/) {}
+};
+
+using subjects = std::vector<std::shared_ptr<column>>;
 
 /// Each adds what it has; a server that cannot be had is named in `missing`.
 void add_consul(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
@@ -54,6 +92,10 @@ void add_etcd(asio::io_context& io, subjects& all, std::vector<std::string>& mis
 void add_eureka(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
 void add_kubernetes(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
 void add_nacos(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
+void add_dns(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
+void add_zookeeper(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
+void add_tls(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
+void add_configuration(asio::io_context& io, subjects& all, std::vector<std::string>& missing);
 
 /// What may happen to any connection.
 [[nodiscard]] std::vector<fault> connection_faults();
@@ -64,18 +106,75 @@ void add_nacos(asio::io_context& io, subjects& all, std::vector<std::string>& mi
 /// A complete answer over HTTP.
 [[nodiscard]] std::string http_answer(int status, std::string const& body, std::string const& headers = {});
 
-/// Puts instance web-<number> of the service "web" there, and keeps it there.
+/// Puts instance <service>-<number> there, and keeps it there.
 class enrolment {
 public:
-    explicit enrolment(subject::registry where) : where_(std::move(where)) {}
+    explicit enrolment(subject::registry where, std::string service = "web", duration ttl = std::chrono::seconds(60))
+        : where_(std::move(where)), service_(std::move(service)), ttl_(ttl)
+    {
+    }
     void add(int number);
+
+    /// All that were added are there.
+    [[nodiscard]] bool complete() const;
+
+    /// How many have been lost, and say that they are there again.
+    [[nodiscard]] std::size_t restored() const;
 
 private:
     subject::registry where_;
-    std::vector<std::unique_ptr<weir::registry::lease>> held_;
+    std::string service_;
+    duration ttl_;
+    std::vector<std::shared_ptr<std::optional<weir::registry::lease>>> held_;
+};
+
+/// Registrations that are cut off from their server for longer than it keeps them: they have to be made again, and to
+/// say so. The four are of another service than "web", or the subject has no others.
+class lease_lost final : public column {
+public:
+    lease_lost(asio::io_context& io, std::shared_ptr<subject> of, std::string service)
+        : of_(std::move(of)),
+          service_(std::move(service)),
+          gate_(io.get_executor(), of_->server()),
+          there_(of_->reach(io.get_executor(), gate_.port(), false), service_, std::chrono::seconds(2))
+    {
+        for (int i = 1; i <= 4; ++i) there_.add(i);
+    }
+
+    std::string name() const override { return of_->name(); }
+    bool ready() override { return there_.complete(); }
+    boost::asio::ip::tcp::endpoint server() const override { return of_->server(); }
+    std::unique_ptr<sight> look(asio::any_io_executor executor, std::uint16_t port, bool naive, std::size_t watchers,
+                                sight::told told) override;
+    void strike() override
+    {
+        gate_.set({.name = "cut off", .what = fault::kind::freeze});
+        of_->forget(service_);
+    }
+    void grow() override
+    {
+        gate_.set({});
+        there_.add(5);
+    }
+    std::string complaint() const override
+    {
+        auto const n = there_.restored();
+        return n == 4 ? "" : "of four leases that were lost, " + std::to_string(n) + " said so and came back";
+    }
+    std::vector<fault> faults() const override { return {}; }
+    std::vector<fault> losses() const override { return {{.name = "lease lost", .gradual = true}}; }
+
+private:
+    std::shared_ptr<subject> of_;
+    std::string service_;
+    fault_proxy gate_;
+    enrolment there_;
 };
 
 /// The options of a watch under test.
 [[nodiscard]] weir::registry::watch_options test_watch(bool naive);
+
+/// Of a lease at a server that is still starting, or back: asks again soon.
+[[nodiscard]] weir::registry::lease_options test_lease();
 
 }  // namespace weir::testing

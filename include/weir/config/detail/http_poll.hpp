@@ -49,8 +49,9 @@ public:
 class http_poll {
 public:
     http_poll(asio::any_io_executor strand, std::shared_ptr<registry::detail::http_access> access,
-              std::unique_ptr<http_dialect> d, duration poll, duration patience)
-        : state_(std::make_shared<state>(std::move(strand), std::move(access), std::move(d), poll)), patience_(patience)
+              std::unique_ptr<http_dialect> d, duration poll, duration timeout, duration patience)
+        : state_(std::make_shared<state>(std::move(strand), std::move(access), std::move(d), poll, timeout)),
+          patience_(patience)
     {
     }
 
@@ -67,12 +68,18 @@ private:
 
     struct state {
         state(asio::any_io_executor e, std::shared_ptr<registry::detail::http_access> access,
-              std::unique_ptr<http_dialect> d, duration p)
-            : strand(e), http(e, std::move(access), duration::zero()), dialect(std::move(d)), poll(p), nap(e)
+              std::unique_ptr<http_dialect> d, duration p, duration timeout)
+            : strand(e),
+              held(e, access, duration::zero()),
+              reads(e, std::move(access), timeout),
+              dialect(std::move(d)),
+              poll(p),
+              nap(e)
         {
         }
         asio::any_io_executor strand;
-        registry::detail::http_session http;
+        registry::detail::http_session held;   // may take as long as the await may
+        registry::detail::http_session reads;  // may not: a server may be gone without a word
         std::unique_ptr<http_dialect> dialect;
         duration poll;
         weir::timer nap;
@@ -92,7 +99,7 @@ private:
                 at = step::waited;
                 if (next == step::read) return read(self);
                 http::request held;
-                if (s->dialect->waiting_question(version, held)) return send(self, std::move(held));
+                if (s->dialect->waiting_question(version, held)) return send(self, s->held, std::move(held));
                 auto const more = static_cast<double>(s->poll.count()) * 0.1 * uniform_unit(thread_random());
                 auto const keep = s;
                 return keep->nap.async_wait_for(s->poll + duration{static_cast<duration::rep>(more)}, std::move(self));
@@ -113,13 +120,12 @@ private:
         void read(Self& self)
         {
             at = step::answered;
-            send(self, s->dialect->question());
+            send(self, s->reads, s->dialect->question());
         }
 
         template <class Self>
-        void send(Self& self, http::request r)
+        void send(Self& self, registry::detail::http_session to, http::request r)  // a copy: this object moves
         {
-            auto to = s->http;  // a copy: this object moves
             to.async_send(std::move(r), std::move(self));
         }
 

@@ -89,7 +89,9 @@ public:
     boost::system::error_code read(http::response const& answer, loaded& out) override
     {
         if (answer.result() == http::status::ok) return read_spring(answer.body(), out);
-        auto const ec = refused(answer, out);
+        auto quoted = answer;  // may repeat what was asked
+        registry::detail::hide(quoted.body(), token_.reveal());
+        auto const ec = refused(quoted, out);
         out.missing = answer.result() == http::status::not_found;
         return out.missing ? boost::system::error_code() : ec;
     }

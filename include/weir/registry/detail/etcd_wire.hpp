@@ -40,6 +40,7 @@ public:
 
     [[nodiscard]] std::shared_ptr<http_access> const& access() const noexcept { return access_; }
     [[nodiscard]] bool signs_in() const noexcept { return !user_.empty(); }
+    [[nodiscard]] std::string_view password() const noexcept { return password_.reveal(); }
     [[nodiscard]] std::string credentials() const { return write_etcd_credentials(user_, password_.reveal()); }
 
     [[nodiscard]] secret token() const
@@ -120,6 +121,7 @@ public:
             signed_in_ = true;  // as anybody
             co_return etcd_said();
         }
+        hide(said.error.note, cluster_->password());
         if (said.ec) co_return said;
         std::string why;
         auto token = read_etcd_token(said.body, why);

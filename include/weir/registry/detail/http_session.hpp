@@ -234,12 +234,20 @@ private:
         std::vector<time_point> quiet_until;  // for each of them
     };
 
+    // Takes out of an answer that says why not what it repeats of the question.
+    static void hide(http::response& answer, std::optional<secret> const& value)
+    {
+        if (!value || answer.result_int() / 100 == 2) return;
+        std::string_view const all = value->reveal();
+        detail::hide(answer.body(), all.substr(all.rfind(' ') + 1));  // "Bearer " is no secret
+    }
+
     // A question on its way, and its answer's first reader.
     struct sent {
         std::shared_ptr<state> s;
         response_handler done;
         std::size_t asked;                    // which server
-        std::optional<secret> shown_token;    // what was sent, where another may be had
+        std::optional<secret> shown_token;    // what was sent
         std::optional<http::request> repeat;  // without credentials, for the same case
 
         using executor_type = asio::any_io_executor;
@@ -253,6 +261,7 @@ private:
         void operator()(boost::system::error_code ec, http::response answer)
         {
             s->note(asked, ec, answer);
+            if (!ec) hide(answer, shown_token);
             if (!ec && answer.result() == http::status::unauthorized && repeat && s->has_other(shown_token))
                 return send(s, std::move(*repeat), std::move(done), false);
             done(ec, std::move(answer));
@@ -320,8 +329,9 @@ private:
         void operator()(Self& self, boost::system::error_code ec, std::string const& piece)
         {
             head.body() += piece;
-            if (ec || head.body().size() >= 4096) return self.complete({}, std::move(head), nullptr);
-            explain(self);
+            if (!ec && head.body().size() < 4096) return explain(self);
+            hide(head, shown_token);
+            self.complete({}, std::move(head), nullptr);
         }
 
         template <class Self>

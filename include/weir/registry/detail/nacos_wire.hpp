@@ -154,6 +154,10 @@ private:
                 if (ec || (status != 404 && status != 405 && status != 410)) break;
             }
             if (said.ec) co_return said;
+            if (said.answer.result_int() / 100 != 2) {
+                hide(said.answer.body(), config_->options.password.reveal());
+                hide(said.answer.body(), body.substr(body.rfind('=') + 1));
+            }
             auto [bad, why] = judged(said.answer);
             said.ec = bad;
             said.note = "signing in: " + why.note;
