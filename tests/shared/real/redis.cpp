@@ -22,10 +22,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -243,6 +245,25 @@ TEST_CASE("real redis: the script is the arithmetic of shared_gcra, number by nu
     }
     CHECK(grants > 5);
     CHECK(differs == 0);
+}
+
+TEST_CASE("real redis: a clock that went back an hour stops nobody for an hour")
+{
+    fixture f;
+    permit_request r{.key = "now", .interval = 1ms, .tolerance = 100ms, .want = 200, .least = 1, .hold = 5ms};
+    auto const later = static_cast<double>(f.ask(r).stamp) + 3.6e9;
+    std::array<double, 5> const word{later + 2e5, later, 0, later, 0};  // tat, since, low, before, deep
+    std::string bytes(sizeof word, '\0');
+    std::memcpy(bytes.data(), word.data(), sizeof word);
+    CHECK(f.command({"SET", "weir:later", bytes}) == "OK");
+    r.key = "later";
+    auto const no = f.ask(r);
+    CHECK(no.permits == 0);
+    CHECK(no.retry_after <= 1ms);
+    std::uint64_t granted = 0;
+    auto const limit = std::chrono::steady_clock::now() + 5s;
+    while (granted == 0 && std::chrono::steady_clock::now() < limit) granted = f.ask(r).permits;
+    CHECK(granted > 0);
 }
 
 TEST_CASE(

@@ -41,16 +41,24 @@ if #ARGV == 3 then
 end
 local tau, want, least, share, hold =
   tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local back = since > now
+if back then
+  tat = tat - (since - now)
+  since, before, low, deep = now, now, 0, 0
+end
 local debt = math.min(math.max(tat - now, 0), tau)
 local free = math.floor((tau - debt) / T + 1e-9)
-if free < least then return {0, math.ceil(least * T - (tau - debt)), 0} end
+if free < least then
+  if back then write() end
+  return {0, math.ceil(least * T - (tau - debt)), 0}
+end
 local n = math.max(least, math.min(want, math.floor(free * share)))
 local owed = debt + n * T
 if tat <= now then
   since, before, low, deep = now, now, owed, owed
 else
   low = math.min(low, debt)
-  if now - since >= hold or since > now then
+  if now - since >= hold then
     before, deep, since, low = since, low, now, debt
   end
 end
@@ -60,6 +68,6 @@ return {n, 0, now}
 )";
 
 /// Its SHA-1, which Redis knows it by.
-inline constexpr std::string_view redis_script_sha1 = "57d1f1bacb62986394ab3d28a28dd6c8be9f52e3";
+inline constexpr std::string_view redis_script_sha1 = "0fe249efeebe0318fc65a178639c154f613baa30";
 
 }  // namespace weir::detail

@@ -36,8 +36,9 @@ struct shared_gcra {
 
     [[nodiscard]] permit_grant acquire(permit_request const& r, double now) noexcept
     {
+        if (since > now) step_back(now);
         auto const T = r.interval.count(), tau = r.tolerance.count();
-        auto const debt = std::clamp(tat - now, 0.0, tau);  // above tau: a clock that stepped back, or a lower limit
+        auto const debt = std::clamp(tat - now, 0.0, tau);  // above tau: a lower limit than that of those grants
         auto const free = std::floor((tau - debt) / T + 1e-9);
         auto const least = static_cast<double>(r.least);
         if (free < least) {
@@ -51,7 +52,7 @@ struct shared_gcra {
             low = deep = owed;
         } else {
             low = std::min(low, debt);
-            if (now - since >= micros(r.hold).count() || since > now) {
+            if (now - since >= micros(r.hold).count()) {
                 before = since;
                 deep = low;
                 since = now;
@@ -60,6 +61,15 @@ struct shared_gcra {
         }
         tat = now + owed;
         return {static_cast<std::uint64_t>(n), {}, static_cast<std::uint64_t>(now)};
+    }
+
+    // The store's clock went back, by at least `since - now`: what is owed is owed as it was at `since`, or the debt would
+    // last until the clock has caught up. What was granted before has stamps that compare with nothing: it stays.
+    void step_back(double now) noexcept
+    {
+        tat -= since - now;
+        since = before = now;
+        low = deep = 0;
     }
 
     void give_back(permit_return const& r, double now) noexcept
