@@ -2,6 +2,7 @@
 #include <weir/balance/endpoint_set.hpp>
 #include <weir/balance/round_robin.hpp>
 #include <weir/breaker/circuit_breaker.hpp>
+#include <weir/call/dry_run.hpp>
 #include <weir/call/machine.hpp>
 #include <weir/call/pipeline.hpp>
 
@@ -71,7 +72,10 @@ struct recorder {
     weir::call_report report;
     void attempt_started(weir::attempt const& a) { log += std::to_string(a.number()) + " "; }
     void hedge_started(weir::attempt const&) { log += "hedge"; }
-    void hedge_suppressed(weir::no_hedge why) { log += why == weir::no_hedge::budget ? "poor " : "refused "; }
+    void hedge_suppressed(weir::no_hedge why)
+    {
+        log += why == weir::no_hedge::budget ? "poor " : why == weir::no_hedge::refused ? "refused " : "trial ";
+    }
     void retry_suppressed(weir::no_retry why) { log += "no" + std::to_string(static_cast<int>(why)) + " "; }
     void call_ended(weir::call_report const& r) { report = r; }
 };
@@ -216,6 +220,42 @@ TEST_CASE("machine, hedge: an exhausted budget never kills the first copy")
     CHECK(s.m.how_it_ended() == decltype(s)::verdict::answered);
     CHECK(seen.log == "1 poor ");
     CHECK(budget.tokens() == 1);
+}
+
+TEST_CASE("machine, hedge: on trial it is not sent and costs nothing, but is heard of when it was due, and learns")
+{
+    recorder seen;
+    weir::retry_budget budget({.per_success = 0, .initial = 5});
+    weir::dry_run trial{
+        weir::hedge({.delay = weir::latency_quantile_options{.quantile = 0.5, .min_samples = 3}}, budget)};
+    auto p = weir::pipeline(weir::observe(seen), trial);
+    for (int i = 0; i < 3; ++i) {
+        stepper s(p);
+        (void)s.next();
+        s.wait(10ms);
+        CHECK(s.finished(0, outcome::success()));
+        CHECK(s.next().what == decltype(s)::verb::done);
+    }
+    seen.log.clear();
+    auto const due = [&](double enforce) {
+        trial.reconfigure({.enforce = enforce});
+        stepper s(p);
+        (void)s.next();
+        auto const until = s.next().until;
+        CHECK(until > s.now + 9ms);
+        CHECK(until < s.now + 11ms);
+        s.now = until;
+        bool const sent = s.next().what == decltype(s)::verb::send;
+        CHECK(s.finished(0, outcome::success()));
+        return sent;
+    };
+    CHECK_FALSE(due(0));
+    CHECK(seen.log == "1 trial ");
+    CHECK(trial.would_have_acted() == 1);
+    CHECK(budget.tokens() == 5);
+    CHECK(due(1));
+    CHECK(budget.tokens() == 4);
+    CHECK(trial.would_have_acted() == 1);
 }
 
 TEST_CASE("machine, hedge: refused by a gate it is forgotten, and its token goes back")

@@ -37,6 +37,7 @@ std::string text(no_retry why)
         case no_retry::elapsed: return "elapsed";
         case no_retry::pushback: return "pushback";
         case no_retry::not_idempotent: return "not idempotent";
+        case no_retry::dry_run: return "dry run";
     }
     return "?";
 }

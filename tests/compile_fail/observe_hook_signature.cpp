@@ -8,6 +8,7 @@
 // expect: weir::observe: the hook is a public void retry_suppressed(weir::no_retry)
 // expect: weir::observe: the hook is a public void hedge_started(weir::attempt const&)
 // expect: weir::observe: the hook is a public void hedge_suppressed(weir::no_hedge)
+// expect: weir::observe: the hook is a public void not_enforced(weir::errc)
 // expect: weir::observe: the hook is a public void call_ended(weir::call_report const&)
 #include <weir/call/pipeline.hpp>
 
@@ -20,17 +21,21 @@ struct observer {
     void retry_suppressed(weir::no_retry) {}
     void hedge_started(weir::attempt const&) {}
     void hedge_suppressed(weir::no_hedge) {}
+    void not_enforced(weir::errc) {}
     void call_ended(weir::call_report const&) {}
 #else
     void attempt_started(int) {}
     void attempt_started(long) {}
     template <class T>
-    void attempt_ended(T, T) {}
+    void attempt_ended(T, T)
+    {
+    }
     void refused(weir::errc) {}
     void retry_scheduled(weir::duration, unsigned) {}
     void retry_suppressed() {}
     void hedge_started(int) {}
     void hedge_suppressed(weir::no_retry) {}
+    void not_enforced(weir::outcome) {}
 
 private:
     void call_ended(weir::call_report const&) {}

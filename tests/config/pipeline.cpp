@@ -166,7 +166,9 @@ TEST_CASE("config::pipeline: a bad document is refused with key, value and range
     refused("[7]", "stages[0]: must name one stage, as in {\"deadline\": \"2s\"}");
     refused(R"([{"use": "mine"}])", "stages[0].use = \"mine\": is unknown; nothing is expected here");
     refused(R"([{"token_bucket": {}, "enforce": 2}])", "stages[0].enforce = 2: must be from 0 to 1, or a percentage");
-    refused(R"([{"retry": {}, "enforce": 0.5}])", "stages[0].enforce: is for gates; a rule has no dry run");
+    refused(R"([{"retry": {}, "enforce": "120%"}])",
+            "stages[0].enforce = \"120%\": must be from 0 to 1, or a percentage");
+    refused(R"([{"deadline": "1s", "enforce": []}])", "stages[0].enforce = []: must be a number, as in 0.5 or \"50%\"");
     refused(R"({"stages": [], "retry_budget": {"max": 0}})", "retry_budget.max = 0: must be in [1, 1e9]");
     refused(R"({"stagse": []})",
             "stagse: is unknown; did you mean \"stages\"?; stages: must be a list of stages, outermost first, as in "
@@ -218,6 +220,36 @@ TEST_CASE("config::pipeline: enforcement goes up in steps, on the same gate")
     CHECK(r.pass(9) == 1);
     CHECK(r.apply(R"([{"keyed_limiter": {"quotas": [{"rate": "1/h", "burst": 1}]}, "enforce": "0%"}])") == "");
     CHECK(r.pass(9) == 9);
+}
+
+TEST_CASE("config::pipeline: rules are enforced in steps, too")
+{
+    auto const with = [](std::string_view stages) {
+        return R"({"retry_budget": {"max": 99, "initial": 99}, "stages": [)" + std::string(stages) + "]}";
+    };
+    running r(with(R"({"retry": {}, "enforce": 0}, {"attempt_timeout": "1s", "enforce": "0%"})"));
+    CHECK(shape(r.guarded) ==
+          " dry_run enforce 0% of retry 3 after 100ms..10s ]-- dry_run enforce 0% of attempt_timeout 1s");
+    auto const attempts = [&] {
+        int n = 0;
+        (void)r.guarded->call(
+            [&](weir::attempt const&) -> weir::result<int> {
+                ++n;
+                return weir::error(std::make_error_code(std::errc::connection_reset));
+            },
+            r.clock);
+        return n;
+    };
+    CHECK(attempts() == 1);
+    CHECK(r.apply(with(R"({"retry": {}, "enforce": 1})")) == "");
+    CHECK(attempts() == 3);
+    CHECK(r.apply(with(R"({"retry": {}, "enforce": 0}, {"nonsense": 1})")) != "");
+    CHECK(r.apply(with(R"({"retry": {}, "enforce": 1})")) == "");
+    CHECK(attempts() == 3);
+    CHECK(r.apply(with(R"({"retry": {}, "enforce": 0})")) == "");
+    CHECK(attempts() == 1);
+    CHECK(r.apply(with(R"({"retry": {}})")) == "");
+    CHECK(attempts() == 3);
 }
 
 TEST_CASE("config::pipeline: stages of the program's own stand where the document says")

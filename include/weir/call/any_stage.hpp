@@ -90,7 +90,7 @@ private:
         else if constexpr (what == role::classify)
             return erase_classify<Values...>(std::move(s));
         else
-            return std::make_shared<detail::erased_rule<Stage>>(std::move(s));
+            return std::make_shared<detail::erased_rule_of<Stage>>(std::move(s));
     }
 
     template <class... Values, class F>

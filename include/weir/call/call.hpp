@@ -103,7 +103,7 @@ template <class Pipeline, class Op, clock Clock>
     answer<result_type> kept;
     machine_type m(around);
     auto now = clock.now();
-    m.start(now, said_of(op));
+    m.start(now, said_of(op), random);
     for (;;) {
         auto const step = m.next(now, random);
         if (step.what == verb::done) break;

@@ -4,6 +4,7 @@
 #include <weir/call/detail/held_tokens.hpp>
 #include <weir/call/detail/retry_plan.hpp>
 #include <weir/call/detail/stages.hpp>
+#include <weir/call/detail/trial.hpp>
 #include <weir/core/attempt.hpp>
 #include <weir/core/random.hpp>
 
@@ -13,6 +14,7 @@
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 namespace weir {
@@ -63,8 +65,9 @@ public:
     machine& operator=(machine const&) = delete;
     ~machine() { abandon(); }
 
-    /// Asks the gates left of retry. Once, first. `said`, what this call says of itself, outlives the machine.
-    void start(time_point now, call_options const* said = nullptr);
+    /// Asks the gates left of retry. Once, first. `said`, what this call says of itself, outlives the machine. `random`
+    /// is drawn from where a rule is on trial (dry_run).
+    void start(time_point now, call_options const* said = nullptr, random_engine& random = thread_random());
 
     [[nodiscard]] step next(time_point now, random_engine& random);
 
@@ -107,6 +110,8 @@ private:
     static constexpr bool hedges_ = has_hedge_ && InFlight > 1;
     // Without a retry or hedge rule there is one attempt, and every gate belongs to it.
     static constexpr std::size_t first_per_attempt_ = has_retry_ ? retry_ : has_hedge_ ? hedge_ : 0;
+
+    static constexpr bool trials_ = detail::may_have_trials<typename Pipeline::stages>;
 
     using call_tokens = detail::held_tokens<Pipeline, 0, first_per_attempt_>;
     using attempt_tokens = detail::held_tokens<Pipeline, first_per_attempt_, Pipeline::size>;
@@ -172,6 +177,26 @@ private:
     void learn(bool extra, reason why, outcome const& o, time_point now) noexcept;
     void finish(time_point now) noexcept;
 
+    /// Tells of the time limits of a kind that are on trial, not for this call, and would have ended this.
+    void pass_over([[maybe_unused]] detail::role kind, [[maybe_unused]] errc as,
+                   [[maybe_unused]] duration took) noexcept
+    {
+        if constexpr (trials_)
+            detail::each_stage<Pipeline>([&](auto i) {
+                if constexpr (roles_[i] == detail::role::deadline || roles_[i] == detail::role::attempt_timeout)
+                    if (roles_[i] == kind && detail::passed_over(pipeline_.template stage<i>(), took, fate_of(i)))
+                        observers([&](auto& o) { o.not_enforced(as); });
+            });
+    }
+
+    [[nodiscard]] detail::call_fate fate_of(std::size_t stage) const noexcept
+    {
+        if constexpr (trials_)
+            return fate_.of(stage);
+        else
+            return detail::call_fate();
+    }
+
     /// Null: there is none.
     [[nodiscard]] retry const* rule() noexcept
     {
@@ -200,6 +225,8 @@ private:
     call_options const* said_ = nullptr;
     call_tokens per_call_;
     std::array<slot, InFlight> slots_;
+    struct no_fate {};
+    [[no_unique_address]] std::conditional_t<trials_, detail::call_fate, no_fate> fate_;
     time_point started_{};
     time_point call_deadline_ = never;
     time_point launch_at_ = never;  // when the next attempt is due
@@ -224,16 +251,23 @@ private:
 // Bodies; what follows the first attempt is in call/detail/machine_more.hpp.
 
 template <class Pipeline, std::size_t InFlight>
-void machine<Pipeline, InFlight>::start(time_point now, call_options const* said)
+void machine<Pipeline, InFlight>::start(time_point now, call_options const* said,
+                                        [[maybe_unused]] random_engine& random)
 {
     assert(!running_ && tries_ == 0);
     running_ = true;
     started_ = now;
     said_ = said;
     if (said) call_deadline_ = said->deadline;
+    if constexpr (requires { pipeline_.has_trials(); }) {
+        if (pipeline_.has_trials()) fate_ = detail::call_fate(random());
+    } else if constexpr (trials_) {
+        fate_ = detail::call_fate(random());
+    }
     detail::each_stage<Pipeline>([&](auto i) {
         if constexpr (roles_[i] == detail::role::deadline)
-            call_deadline_ = std::min(call_deadline_, later(now, pipeline_.template stage<i>().span()));
+            call_deadline_ =
+                std::min(call_deadline_, later(now, detail::span_of(pipeline_.template stage<i>(), fate_of(i))));
     });
     auto start_at = now;
     if (!per_call_.admit(pipeline_, who_asks(), now, nullptr, detail::avoid_last{}, start_at, refusal_)) {
@@ -305,6 +339,7 @@ bool machine<Pipeline, InFlight>::finished(std::size_t index, outcome o, time_po
     if (!o.ok() && (why == reason::superseded || cancelled_)) o = outcome::ignored(o.latency);
     s.held.settle(&o, now);
     s.state = phase::idle;
+    pass_over(detail::role::attempt_timeout, errc::attempt_timed_out, o.latency);
     observers([&](auto& obs) { obs.attempt_ended(s.what, o); });
     learn(extra, why, o, now);
 
@@ -372,7 +407,7 @@ time_point machine<Pipeline, InFlight>::attempt_limit(time_point now) noexcept
     auto limit = call_deadline_;
     detail::each_stage<Pipeline>([&](auto i) {
         if constexpr (roles_[i] == detail::role::attempt_timeout)
-            limit = std::min(limit, later(now, pipeline_.template stage<i>().span()));
+            limit = std::min(limit, later(now, detail::span_of(pipeline_.template stage<i>(), fate_of(i))));
     });
     return limit;
 }
@@ -388,9 +423,10 @@ bool machine<Pipeline, InFlight>::time_for_an_attempt(time_point start, [[maybe_
     bool enough = true;
     detail::each_stage<Pipeline>([&](auto i) {
         if constexpr (roles_[i] == detail::role::enough_time) {
+            std::string_view who;
             auto& stage = pipeline_.template stage<i>();
-            if (!enough || stage.enough(start, call_deadline_, now)) return;
-            refusal = {errc::no_time_left, now, stage.name()};
+            if (!enough || detail::enough_for(stage, start, call_deadline_, now, fate_of(i), who)) return;
+            refusal = {errc::no_time_left, now, who};
             enough = false;
         }
     });
@@ -429,6 +465,13 @@ void machine<Pipeline, InFlight>::send(slot& s, time_point now)
         observers([&](auto& o) { o.hedge_started(s.what); });
     }
     plan_hedge(now);
+    if constexpr (trials_) {
+        detail::each_stage<Pipeline>([&](auto i) {
+            if constexpr (roles_[i] == detail::role::enough_time)
+                if (detail::passed_over(pipeline_.template stage<i>(), now, call_deadline_, fate_of(i)))
+                    observers([&](auto& o) { o.not_enforced(errc::no_time_left); });
+        });
+    }
     observers([&](auto& o) { o.attempt_started(s.what); });
 }
 
@@ -441,6 +484,7 @@ void machine<Pipeline, InFlight>::finish(time_point now) noexcept
     total.latency = elapsed;
     per_call_.settle(sent_ > 0 ? &total : nullptr, now);
     running_ = false;
+    pass_over(detail::role::deadline, errc::deadline_exceeded, elapsed);
     observers([&](auto& o) {
         o.call_ended({.attempts = sent_,
                       .last = last_,

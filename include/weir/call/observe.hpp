@@ -22,12 +22,14 @@ enum class no_retry : std::uint8_t {
     elapsed,         ///< it would begin later than retry_options::max_elapsed
     pushback,        ///< the peer asked for no more tries, or retry_options::delay_from said so
     not_idempotent,  ///< it was sent, and call_options::idempotent says that once is enough
+    dry_run,         ///< it would have been, but the rule is on trial, and not for this call (dry_run)
 };
 
 /// Why a hedge that was due was not sent.
 enum class no_hedge : std::uint8_t {
     budget,   ///< the retry budget is spent
     refused,  ///< by a gate
+    dry_run,  ///< it was due, but the rule is on trial, and not for this call (dry_run)
 };
 
 /// How a call ended.
@@ -51,6 +53,7 @@ struct every_hook {
     void retry_suppressed() {}
     void hedge_started() {}
     void hedge_suppressed() {}
+    void not_enforced() {}
     void call_ended() {}
 };
 
@@ -73,6 +76,7 @@ struct without_hooks<Observer> : every_hook {};
 ///   void retry_suppressed(weir::no_retry);
 ///   void hedge_started(weir::attempt const&);                         // then attempt_started of the same
 ///   void hedge_suppressed(weir::no_hedge);
+///   void not_enforced(weir::errc);  // by a rule on trial (dry_run): what an attempt or the call would have ended with
 ///   void call_ended(weir::call_report const&);
 ///
 /// A hook with the right name and another signature, or a private one, does not compile. An lvalue is shared by
@@ -84,10 +88,11 @@ class observe {
 public:
     explicit observe(Observer&& o) : observer_(std::forward<Observer>(o))
     {
-        // Only a pipeline with a hedge calls these two, and a wrong signature must not compile in any.
+        // Only some pipelines call these, and a wrong signature must not compile in any.
         [[maybe_unused]] auto const never_called = [this] {
             hedge_started(attempt());
             hedge_suppressed({});
+            not_enforced({});
         };
     }
 
@@ -98,6 +103,7 @@ public:
     void retry_suppressed(no_retry why) noexcept;
     void hedge_started(attempt const& a) noexcept;
     void hedge_suppressed(no_hedge why) noexcept;
+    void not_enforced(errc ending) noexcept;
     void call_ended(call_report const& report) noexcept;
 
 private:
@@ -116,7 +122,7 @@ private:
 template <class Observer>
 observe(Observer&&) -> observe<Observer>;
 
-// Bodies. One macro would be shorter than these six; it would also be a macro.
+// Bodies. One macro would be shorter than all of these; it would also be a macro.
 
 template <class Observer>
 void observe<Observer>::attempt_started(attempt const& a) noexcept
@@ -200,6 +206,18 @@ void observe<Observer>::hedge_suppressed(no_hedge why) noexcept
         static_assert(
             !requires { &O::hedge_suppressed; } && requires { &detail::without_hooks<O>::hedge_suppressed; },
             "weir::observe: the hook is a public void hedge_suppressed(weir::no_hedge)");
+}
+
+template <class Observer>
+void observe<Observer>::not_enforced(errc ending) noexcept
+{
+    using O = std::remove_cvref_t<Observer>;
+    if constexpr (requires { observer_.not_enforced(ending); })
+        harmless([&] { observer_.not_enforced(ending); });
+    else
+        static_assert(
+            !requires { &O::not_enforced; } && requires { &detail::without_hooks<O>::not_enforced; },
+            "weir::observe: the hook is a public void not_enforced(weir::errc)");
 }
 
 template <class Observer>

@@ -41,7 +41,7 @@ struct pipeline_parts {
 ///
 /// or the list alone. Stages are named by their types, outermost first, and have the fields of their options
 /// (fields.hpp) in the units of reader.hpp. Gates of one type need a `name` each. `enforce` puts a dry_run around a
-/// gate.
+/// gate or a rule.
 ///
 ///   weir::config::pipeline guarded(json::parse(text), {.own = {{"by_load", balancer}}});
 ///   auto r = guarded->call(op);
@@ -183,7 +183,7 @@ inline void pipeline::read_stage(json::value const& given, std::string const& ke
             return;
         }
         if (share) {
-            found.push_back({key + ".enforce", {}, "is for gates that the document describes"});
+            found.push_back({key + ".enforce", {}, "is for gates and rules that the document describes"});
             return;
         }
         p.element = std::make_shared<detail::own_element>(mine->second);

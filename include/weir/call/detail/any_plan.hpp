@@ -18,27 +18,18 @@
 
 namespace weir::detail {
 
-/// The smallest of the limits that were given; none: no limit.
+/// The smallest of the limits that were given; none: no limit. Those on trial apart, for each call has its own of them.
 template <class Rule>
 struct shortest {
     static constexpr role stands_for = role_of<Rule>();
     duration limit = duration::max();
+    std::vector<trial<Rule>> trials;
     [[nodiscard]] duration span() const noexcept { return limit; }
 };
 
 struct enough_row {
     static constexpr role stands_for = role::enough_time;
-    std::vector<enough_time*> all;
-
-    [[nodiscard]] bool enough(time_point start, time_point deadline, time_point now) noexcept
-    {
-        return std::all_of(all.begin(), all.end(), [&](auto* e) { return e->enough(start, deadline, now); });
-    }
-    void record(duration latency, time_point now) noexcept
-    {
-        for (auto* e : all) e->record(latency, now);
-    }
-    [[nodiscard]] std::string_view name() const noexcept { return all.empty() ? "enough_time" : all.front()->name(); }
+    std::vector<trial<enough_time>> trials;
 };
 
 struct observer_row {
@@ -52,6 +43,7 @@ struct observer_row {
     void retry_suppressed(no_retry why) noexcept { tell(&erased_observer::retry_suppressed, why); }
     void hedge_started(attempt const& a) noexcept { tell(&erased_observer::hedge_started, a); }
     void hedge_suppressed(no_hedge why) noexcept { tell(&erased_observer::hedge_suppressed, why); }
+    void not_enforced(errc ending) noexcept { tell(&erased_observer::not_enforced, ending); }
     void call_ended(call_report const& report) noexcept { tell(&erased_observer::call_ended, report); }
 
 private:
@@ -92,9 +84,9 @@ public:
             switch (s.what) {
                 case role::deadline: shorten<total, deadline>(s); break;
                 case role::attempt_timeout: shorten<each, attempt_timeout>(s); break;
-                case role::retry: std::get<again>(stages_).rule = &rule_of<retry>(s); break;
-                case role::hedge: std::get<copies>(stages_).rule = &rule_of<hedge>(s); break;
-                case role::enough_time: std::get<enough>(stages_).all.push_back(&rule_of<enough_time>(s)); break;
+                case role::retry: std::get<again>(stages_).held = rule_of<retry>(s); break;
+                case role::hedge: std::get<copies>(stages_).held = rule_of<hedge>(s); break;
+                case role::enough_time: std::get<enough>(stages_).trials.push_back(rule_of<enough_time>(s)); break;
                 case role::observe:
                     std::get<observers>(stages_).all.push_back(&static_cast<erased_observer&>(s));
                     break;
@@ -125,6 +117,9 @@ public:
 
     [[nodiscard]] erased_classifier const* classifier() const noexcept { return classifier_; }
 
+    /// Whether a rule acts for a share of the calls.
+    [[nodiscard]] bool has_trials() const noexcept { return has_trials_; }
+
     [[nodiscard]] std::vector<stage_picture> pictures() const
     {
         std::vector<stage_picture> all;
@@ -134,19 +129,26 @@ public:
 
 private:
     template <class Rule>
-    [[nodiscard]] static Rule& rule_of(erased_stage& s) noexcept
+    [[nodiscard]] trial<Rule> const& rule_of(erased_stage& s) noexcept
     {
-        return *static_cast<erased_rule<Rule>&>(s).rule;
+        auto const& t = static_cast<erased_rule<Rule>&>(s).rule;
+        has_trials_ = has_trials_ || t.enforced != nullptr;
+        return t;
     }
     template <std::size_t I, class Rule>
-    void shorten(erased_stage& s) noexcept
+    void shorten(erased_stage& s)
     {
-        auto& limit = std::get<I>(stages_).limit;
-        limit = std::min(limit, rule_of<Rule>(s).span());
+        auto const& t = rule_of<Rule>(s);
+        auto& row = std::get<I>(stages_);
+        if (t.enforced != nullptr)
+            row.trials.push_back(t);
+        else
+            row.limit = std::min(row.limit, t.rule->span());
     }
 
     std::vector<any_stage> given_;
     erased_classifier* classifier_ = nullptr;
+    bool has_trials_ = false;
 };
 
 /// The same as for a pipeline of types, asked by type at run time.

@@ -4,6 +4,7 @@
 #include <weir/call/detail/held_tokens.hpp>
 #include <weir/call/detail/stage_text.hpp>
 #include <weir/call/detail/stages.hpp>
+#include <weir/call/detail/trial.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -32,11 +33,31 @@ struct erased_stage {
 
 /// A rule: the machine knows its type by its role.
 template <class Rule>
-struct erased_rule final : erased_stage {
-    explicit erased_rule(std::shared_ptr<Rule> r) noexcept : erased_stage(role_of<Rule>()), rule(std::move(r)) {}
-    [[nodiscard]] std::string text() const override { return stage_text(*rule); }
+struct erased_rule : erased_stage {
+    explicit erased_rule(trial<Rule> const& r) noexcept : erased_stage(role_of<Rule>()), rule(r) {}
 
-    std::shared_ptr<Rule> const rule;
+    trial<Rule> const rule;
+};
+
+template <class Stage>
+[[nodiscard]] auto trial_in(Stage& s) noexcept
+{
+    if constexpr (requires { s.on_trial(); })
+        return s.on_trial();
+    else
+        return trial<Stage>{&s};
+}
+
+/// `Stage`: a rule, or a dry_run of one.
+template <class Stage>
+struct erased_rule_of final : erased_rule<typename decltype(trial_in(std::declval<Stage&>()))::rule_type> {
+    explicit erased_rule_of(std::shared_ptr<Stage> s) noexcept
+        : erased_rule<typename decltype(trial_in(*s))::rule_type>(trial_in(*s)), stage(std::move(s))
+    {
+    }
+    [[nodiscard]] std::string text() const override { return stage_text(*stage); }
+
+    std::shared_ptr<Stage> const stage;
 };
 
 /// What can be done to a token of an unknown type, in the room of its call.
@@ -207,6 +228,7 @@ struct erased_observer : erased_stage {
     virtual void retry_suppressed(no_retry why) noexcept = 0;
     virtual void hedge_started(attempt const& a) noexcept = 0;
     virtual void hedge_suppressed(no_hedge why) noexcept = 0;
+    virtual void not_enforced(errc ending) noexcept = 0;
     virtual void call_ended(call_report const& report) noexcept = 0;
 };
 
@@ -221,6 +243,7 @@ struct erased_observer_of final : erased_observer {
     void retry_suppressed(no_retry why) noexcept override { rule->retry_suppressed(why); }
     void hedge_started(attempt const& a) noexcept override { rule->hedge_started(a); }
     void hedge_suppressed(no_hedge why) noexcept override { rule->hedge_suppressed(why); }
+    void not_enforced(errc ending) noexcept override { rule->not_enforced(ending); }
     void call_ended(call_report const& report) noexcept override { rule->call_ended(report); }
 
     std::shared_ptr<Observe> const rule;

@@ -49,6 +49,7 @@ void machine<Pipeline, InFlight>::try_again([[maybe_unused]] outcome const& ende
         rejection unused;
         if (!time_for_an_attempt(at, now, unused)) return give_up(no_retry::deadline);
         if (between(started_, at) > rule.get_options().max_elapsed) return give_up(no_retry::elapsed);
+        if (!detail::acts_in(pipeline_.template stage<retry_>(), fate_of(retry_))) return give_up(no_retry::dry_run);
         // Charged before the wait, so that those who sleep count. A try that was refused has not been sent: what was
         // charged for it is still there, and a first one owes nothing.
         if (was_sent && rule.budget()) {
@@ -123,6 +124,7 @@ void machine<Pipeline, InFlight>::begin_hedge([[maybe_unused]] time_point now, [
         rejection refusal;
         if (free == nullptr || awaited == nullptr || !time_for_an_attempt(now, now, refusal)) return;
         auto const none = [&](no_hedge why) { observers([&](auto& o) { o.hedge_suppressed(why); }); };
+        if (!detail::acts_in(pipeline_.template stage<hedge_>(), fate_of(hedge_))) return none(no_hedge::dry_run);
         if (!hedging()->budget().try_withdraw(now)) return none(no_hedge::budget);
         auto& s = *free;
         avoid_ = awaited->held.target();  // not what the lease of `free` still names
@@ -155,7 +157,7 @@ void machine<Pipeline, InFlight>::learn([[maybe_unused]] bool extra, [[maybe_unu
             hedging()->record(o.latency, now);
     detail::each_stage<Pipeline>([&](auto i) {
         if constexpr (roles_[i] == detail::role::enough_time)
-            if (o.ok()) pipeline_.template stage<i>().record(o.latency, now);
+            if (o.ok()) detail::record_in(pipeline_.template stage<i>(), o.latency, now);
     });
 }
 

@@ -123,7 +123,9 @@ template <class Stage>
 [[nodiscard]] std::string stage_text(Stage const& s)
 {
     constexpr auto what = role_of<Stage>();
-    if constexpr (what == role::deadline)
+    if constexpr (requires(Stage& rule) { rule.on_trial(); })
+        return "dry_run enforce " + share_text(s.enforce()) + " of " + stage_text(s.inner());
+    else if constexpr (what == role::deadline)
         return "deadline " + duration_text(s.span());
     else if constexpr (what == role::attempt_timeout)
         return "attempt_timeout " + duration_text(s.span());

@@ -57,6 +57,8 @@ template <class Stage>
 {
     if constexpr (requires { Stage::stands_for; })
         return Stage::stands_for;
+    else if constexpr (requires { typename Stage::rule_on_trial; })
+        return role_of<typename Stage::rule_on_trial>();
     else if constexpr (std::same_as<Stage, deadline>)
         return role::deadline;
     else if constexpr (std::same_as<Stage, retry>)
@@ -117,25 +119,6 @@ enum class side : std::uint8_t { left, right };
     for (std::size_t i = first + 1; i < last; ++i)
         if (roles[i] == role::gate) return true;
     return false;
-}
-
-/// A place for a rule, in a pipeline that is assembled at run time.
-template <class Rule>
-struct optional_rule {
-    static constexpr role stands_for = role_of<std::remove_const_t<Rule>>();
-    Rule* rule = nullptr;
-};
-
-/// The rule that a stage is, or holds. Null: there is none.
-template <class Rule>
-[[nodiscard]] constexpr Rule* rule_in(Rule& stage) noexcept
-{
-    return &stage;
-}
-template <class Rule>
-[[nodiscard]] constexpr Rule* rule_in(optional_rule<Rule>& stage) noexcept
-{
-    return stage.rule;
 }
 
 /// Each mistake in a sentence of its own, with what to write instead. The same sentences, for what is assembled at run

@@ -46,6 +46,33 @@ void reconfigure(Policy& p, typename Policy::options const& o, std::optional<tim
     p.reconfigure(o);
 }
 
+/// What `enforce` says. Nothing: there is none, or it is a finding.
+[[nodiscard]] inline std::optional<double> share_in(json::value const* given, std::string const& key, findings& found)
+{
+    if (given == nullptr) return std::nullopt;
+    auto const before = found.size();
+    dry_run_options o;
+    read(*given, key, o.enforce, found);
+    if (found.size() != before) return std::nullopt;
+    if (o.enforce >= 0.0 && o.enforce <= 1.0) return o.enforce;
+    found.push_back({key, shown(*given), "must be from 0 to 1, or a percentage"});
+    return std::nullopt;
+}
+
+/// A dry run with what it is of.
+template <class Policy>
+struct trial_run {
+    trial_run(std::shared_ptr<Policy> p, double share) : policy(std::move(p)), stage(*policy, {.enforce = share}) {}
+
+    [[nodiscard]] static any_stage erased(std::shared_ptr<trial_run> const& t)
+    {
+        return std::shared_ptr<dry_run<Policy&>>(t, &t->stage);
+    }
+
+    std::shared_ptr<Policy> policy;
+    dry_run<Policy&> stage;
+};
+
 /// A gate: made once, and reconfigured.
 template <class Policy>
 struct gate_element final : element {
@@ -75,26 +102,15 @@ struct gate_element final : element {
 
     void enforce(json::value const* share, std::string const& key, findings& found)
     {
-        next_share.reset();
-        if (share == nullptr) return;
-        auto const before = found.size();
-        dry_run_options o;
-        read(*share, key, o.enforce, found);
-        if (found.size() != before) return;
-        try {
-            (void)dry_run<Policy&>(*policy, o);
-            next_share = o.enforce;
-        } catch (std::invalid_argument const&) {
-            found.push_back({key, shown(*share), "must be from 0 to 1, or a percentage"});
-        }
+        next_share = share_in(share, key, found);
     }
 
     [[nodiscard]] any_stage made(bool changed) override
     {
         auto const& enforced = changed ? next_share : share_now;
         if (!enforced) return policy;
-        if (!trial) trial = std::make_shared<trial_run>(policy, dry_run_options{*enforced});
-        return std::shared_ptr<dry_run<Policy&>>(trial, &trial->gate);
+        if (!trial) trial = std::make_shared<trial_run<Policy>>(policy, *enforced);
+        return trial_run<Policy>::erased(trial);
     }
 
     void put(std::optional<time_point> t) override
@@ -111,18 +127,12 @@ struct gate_element final : element {
     {
         if (changed) share_now = next_share;
         if (!share_now) trial.reset();
-        if (trial) trial->gate.reconfigure({*share_now});
+        if (trial) trial->stage.reconfigure({*share_now});
     }
-
-    struct trial_run {
-        trial_run(std::shared_ptr<Policy> p, dry_run_options const& o) : policy(std::move(p)), gate(*policy, o) {}
-        std::shared_ptr<Policy> policy;
-        dry_run<Policy&> gate;
-    };
 
     std::shared_ptr<Policy> policy;
     options built, now, next, previous;
-    std::shared_ptr<trial_run> trial;
+    std::shared_ptr<trial_run<Policy>> trial;
     std::optional<double> share_now, next_share;
 };
 
@@ -149,16 +159,27 @@ struct rule_element final : element {
         }
     }
 
-    [[nodiscard]] any_stage made(bool changed) override { return changed ? next : now; }
+    void enforce(json::value const* share, std::string const& key, findings& found)
+    {
+        next_trial.reset();
+        if (auto const of = share_in(share, key, found)) next_trial = std::make_shared<trial_run<Rule>>(next, *of);
+    }
+
+    [[nodiscard]] any_stage made(bool changed) override
+    {
+        if (auto const& t = changed ? next_trial : trial) return trial_run<Rule>::erased(t);
+        return changed ? next : now;
+    }
     void keep(bool changed) override
     {
-        if (changed) now = next;
+        if (changed) now = next, trial = next_trial;
     }
 
     maker make;
     std::shared_ptr<retry_budget> budget;
     Options base;
     std::shared_ptr<Rule> now, next;
+    std::shared_ptr<trial_run<Rule>> trial, next_trial;
 };
 
 /// A rule with the budget that it draws on.
@@ -215,8 +236,8 @@ template <class Rule, class Options, auto Make>
                 if constexpr (std::is_same_v<Rule, enough_time>) base.quantile = 0.5;
                 return std::make_shared<rule_element<Rule, Options>>(Make, budget, base);
             },
-            [](element&, json::value const* share, std::string const& key, findings& found) {
-                if (share) found.push_back({key, {}, "is for gates; a rule has no dry run"});
+            [](element& e, json::value const* share, std::string const& key, findings& found) {
+                static_cast<rule_element<Rule, Options>&>(e).enforce(share, key, found);
             }};
 }
 
