@@ -8,7 +8,10 @@
 #include <weir/limit/keyed_limiter.hpp>
 #include <weir/limit/sliding_window_log.hpp>
 #include <weir/limit/token_bucket.hpp>
+#include <weir/shared/memory_store.hpp>
+#include <weir/shared/shared_limit.hpp>
 #include <weir/testing/manual_clock.hpp>
+#include <weir/testing/virtual_time.hpp>
 
 #include <doctest/doctest.h>
 
@@ -165,6 +168,34 @@ TEST_CASE("binding: what a policy says of its options is told in the words of th
     CHECK(refused(b, R"({"t":{"name":"other"}})") ==
           "t.name = \"other\": is set at construction and cannot be changed");
     CHECK(refused(b, R"({"t":{"name":"token_bucket"}})") == "");
+}
+
+TEST_CASE("binding: a limit that processes share changes, and what only construction sets stays")
+{
+    weir::testing::virtual_time world;
+    weir::memory_store store(world.get_executor());
+    weir::shared_limit_options const made{.rate = weir::per_second(100), .burst = 10, .name = "orders"};
+    weir::shared_limit limit(world.get_executor(), store, made);
+    weir::token_bucket bucket;
+    binding b;
+    b.bind("bucket", bucket, {}).bind("orders", limit, made);
+    CHECK(refused(b, R"({"orders":{"rate":"50/s","burst":400,"nodes":4,"when_gone":"deny","strict":false}})") == "");
+    CHECK(limit.get_options().rate == weir::per_second(50));
+    CHECK(limit.get_options().burst == 400);
+    CHECK(limit.get_options().when_gone == weir::without_store::deny);
+    CHECK(limit.get_options().pause == made.pause);
+    CHECK(limit.name() == "orders");
+
+    CHECK(refused(b, R"({"orders":{"when_gone":"alow"}})") ==
+          R"(orders.when_gone = "alow": is unknown; did you mean "allow"?)");
+    CHECK(refused(b, R"({"orders":{"when_gone":1}})") == "orders.when_gone = 1: must be text in quotes");
+    CHECK(refused(b, R"({"orders":{"name":"other"}})") ==
+          R"(orders.name = "other": is set at construction and cannot be changed)");
+    CHECK(b.check(doc(R"({"orders":{"hold":"2m"}})")).size() == 1);  // before anything is changed
+    CHECK(refused(b, R"({"bucket":{"burst":7},"orders":{"hold":"2m"}})").find("orders.hold = \"2m\": must be ") == 0);
+    CHECK(limit.get_options().burst == 400);
+    CHECK(refused(b, "{}") == "");
+    CHECK(limit.get_options().when_gone == weir::without_store::local_share);
 }
 
 TEST_CASE("binding: a live value changes, or is refused by its check")

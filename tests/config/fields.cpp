@@ -2,15 +2,19 @@
 #include <weir/config/fields.hpp>
 
 #include <weir/http/byte_rate.hpp>
+#include <weir/shared/shared_limit_options.hpp>
 
 #include <doctest/doctest.h>
 
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <initializer_list>
 #include <set>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
+#include <utility>
 
 namespace {
 
@@ -36,6 +40,11 @@ struct lister {
     }
     template <class T>
     void bytes_per_second(std::string_view name, T& field)
+    {
+        (*this)(name, field);
+    }
+    template <class T>
+    void one_of(std::string_view name, T& field, std::initializer_list<std::pair<char const*, std::type_identity_t<T>>>)
     {
         (*this)(name, field);
     }
@@ -109,4 +118,5 @@ TEST_CASE("fields: every field of every policy's options is there")
     complete<weir::chaos_options>(1);  // fault is an error code
     complete<weir::stale_cache_options>();
     complete<weir::http::byte_rate_options>();
+    complete<weir::shared_limit_options>();
 }

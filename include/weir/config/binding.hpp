@@ -116,13 +116,16 @@ private:
 
 namespace detail {
 
-/// Finds out whether `o` would do, without touching the policy: asks it, if it can say, or builds another one.
+/// Finds out whether `o` would do, without touching the policy: asks it, or the options, if they can say, or builds
+/// another one.
 /// Throws: std::invalid_argument.
 template <class Policy>
 void try_out(Policy const& policy, typename Policy::options const& o)
 {
     if constexpr (requires { policy.check(o); })
         policy.check(o);
+    else if constexpr (requires { o.check(); })
+        o.check();
     else if constexpr (std::is_constructible_v<Policy, typename Policy::options const&>)
         (void)Policy(o);
     else if constexpr (std::is_constructible_v<Policy, endpoint_set const&, typename Policy::options const&>)

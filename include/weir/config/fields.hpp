@@ -35,9 +35,12 @@
 
 #include <concepts>
 
-namespace weir::http {
+namespace weir {
+struct shared_limit_options;
+namespace http {
 struct byte_rate_options;
 }
+}  // namespace weir
 
 namespace weir::config {
 
@@ -46,6 +49,8 @@ namespace weir::config {
 //
 //   f(name, field)        what `reconfigure` changes
 //   f.fixed(name, field)  what only construction sets
+//   f.bytes(name, field), f.bytes_per_second(name, field)   numbers with units of their own
+//   f.one_of(name, field, {{"word", value}, ...})           an enumeration, by its words
 //
 // Types of your own take part with a `describe` of their own, found by argument-dependent lookup:
 //
@@ -387,6 +392,31 @@ void describe(F& f, Options& o)
     f("burst", o.burst);
     f.bytes("transfer", o.transfer);
     f.bytes("least", o.least);
+}
+
+// --- shared -------------------------------------------------------------------------------------------------------
+
+template <class F, std::same_as<shared_limit_options> Options>  // likewise
+void describe(F& f, Options& o)
+{
+    using gone = decltype(o.when_gone);
+    f("rate", o.rate);
+    f("burst", o.burst);
+    f("nodes", o.nodes);
+    f.fixed("name", o.name);
+    f("hold", o.hold);
+    f("lease", o.lease);
+    f("pause", o.pause);
+    f("share", o.share);
+    f("strict", o.strict);
+    f.one_of("when_gone", o.when_gone,
+             {{"local_share", gone::local_share}, {"deny", gone::deny}, {"allow", gone::allow}});
+    f("acquire_timeout", o.acquire_timeout);
+    f("patience", o.patience);
+    f("probe_every", o.probe_every);
+    f.fixed("max_keys", o.max_keys);
+    f("max_waiting", o.max_waiting);
+    f.fixed("seed", o.seed);
 }
 
 }  // namespace weir::config

@@ -21,12 +21,14 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -51,6 +53,7 @@ enum class purpose : std::uint8_t {
 ///   double                      0.5 or "50%"
 ///   whole numbers, sizes        100 or "100"; sizes also "64KiB"
 ///   bool                        true, false, or the words in quotes: key-value stores hold nothing but text
+///   enumeration                 one of its words, "local_share"
 ///   backoff                     {"base": "50ms", "max": "2s", "multiplier": 2, "jitter": "full"}; with "kind":
 ///                               "linear" or "constant" (then "base" alone). Read as a whole: what is left out has its
 ///                               default
@@ -74,6 +77,9 @@ public:
 
     void bytes(std::string_view name, std::size_t& field);
     void bytes_per_second(std::string_view name, std::uint64_t& field);
+    template <class Enum>
+    void one_of(std::string_view name, Enum& field,
+                std::initializer_list<std::pair<char const*, std::type_identity_t<Enum>>> words);
 
     /// To be called last: the keys that no field was read from.
     void finish();
@@ -413,6 +419,27 @@ inline void reader::bytes_per_second(std::string_view name, std::uint64_t& field
     if (!v->is_string()) return read(*v, key_of(name), field, found_, purpose_);
     detail::read_with(*v, key_of(name), found_,
                       [&] { field = parse_bytes_per_second(detail::text_of(v->get_string())); });
+}
+
+template <class Enum>
+void reader::one_of(std::string_view name, Enum& field,
+                    std::initializer_list<std::pair<char const*, std::type_identity_t<Enum>>> words)
+{
+    auto const* const v = find(name);
+    if (v == nullptr) return;
+    detail::read_with(*v, key_of(name), found_, [&] {
+        std::string given;
+        detail::take(*v, given);
+        std::vector<std::string> known;
+        for (auto const& [word, value] : words) {
+            if (given == word) {
+                field = value;
+                return;
+            }
+            known.emplace_back(word);
+        }
+        throw std::invalid_argument(detail::unknown_name(given, known));
+    });
 }
 
 inline void reader::finish()

@@ -114,7 +114,7 @@ public:
 
     [[nodiscard]] status get_status() const;
     [[nodiscard]] std::uint64_t held(time_point now) const noexcept { return all_.held(now); }
-    [[nodiscard]] options const& get_options() const noexcept { return terms_->options; }
+    [[nodiscard]] options get_options() const;
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
     [[nodiscard]] executor_type const& get_executor() const noexcept { return core_->executor; }
 
@@ -244,6 +244,13 @@ void shared_limit<Store>::use(options const& o)
     for (auto const& h : core_->health) h->set(o.patience, o.probe_every);
     own_->use(terms_, now);
     for (auto const& k : recent_) k.second->use(terms_, now);
+}
+
+template <limit_store Store>
+shared_limit_options shared_limit<Store>::get_options() const
+{
+    std::scoped_lock const lock(mutex_);
+    return terms_->options;
 }
 
 template <limit_store Store>
