@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -16,6 +17,7 @@
 #include <boost/asio/use_future.hpp>
 
 #include <atomic>
+#include <optional>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -60,6 +62,44 @@ TEST_CASE("async_acquire: a wait longer than max_wait is refused at once, and ta
     weir::async_acquire(w.get_executor(), bucket, 2, 99ms, [&](error_code ec) { got = ec; });
     w.poll();
     CHECK(got == weir::errc::exceeds_burst);
+}
+
+TEST_CASE("async_acquire: tells who wants to know who refused, and when to come back")
+{
+    world w;
+    weir::token_bucket bucket{{.rate = weir::per_second(10), .burst = 1}};
+    REQUIRE(bucket.try_acquire(1, w.now()));
+    std::optional<weir::rejection> why;
+    int ended = 0;
+    auto const note = [&](error_code ec) { ended += ec == weir::errc::rate_limited; };
+    weir::async_acquire(w.get_executor(), bucket, 1, 1s, why, [&](error_code ec) { CHECK_FALSE(ec); });
+    weir::async_acquire(bucket, 1, 99ms, why, asio::bind_executor(w.get_executor(), note));
+    w.poll();
+    CHECK(ended == 1);
+    REQUIRE(why);
+    CHECK(why->gate == "token_bucket");
+    CHECK(why->retry_at == w.begin + 101ms);  // then it would wait for 99 ms
+    w.run();
+
+    weir::concurrency_limit limit{{.limit = 1, .max_queue = 1}};
+    auto held = limit.admit(w.now());
+    std::optional<weir::rejection> late, full;
+    weir::async_acquire(w.get_executor(), limit, 100ms, late,
+                        [&](error_code ec, weir::concurrency_slot) { ended += ec == weir::errc::too_many_calls; });
+    weir::async_acquire(limit, 100ms, full, asio::bind_executor(w.get_executor(), [&](error_code ec, auto const&) {
+                            ended += ec == weir::errc::too_many_calls;
+                        }));
+    w.poll();
+    CHECK(ended == 2);
+    REQUIRE(full);
+    CHECK(full->gate == "concurrency_limit");
+    CHECK_FALSE(late);
+    w.run();
+    CHECK(ended == 3);
+    REQUIRE(late);
+    CHECK(late->code == weir::errc::too_many_calls);
+    CHECK(late->gate == "concurrency_limit");
+    CHECK(late->possible_later());
 }
 
 TEST_CASE("async_acquire: the last waiter's permit goes back when it is cancelled, at once")

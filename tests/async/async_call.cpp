@@ -5,6 +5,7 @@
 #include <weir/breaker/circuit_breaker.hpp>
 #include <weir/limit/concurrency_limit.hpp>
 #include <weir/limit/leaky_bucket.hpp>
+#include <weir/limit/token_bucket.hpp>
 #include <weir/testing/scripted_operation.hpp>
 #include <weir/testing/virtual_time.hpp>
 
@@ -120,6 +121,33 @@ TEST_CASE("async_call: retries after the backoff, in virtual time, and gives the
     CHECK(got == boost::system::errc::connection_reset);
     CHECK(op.attempts().size() == 3);
     CHECK(w.elapsed() == 215ms);
+}
+
+TEST_CASE("async_call: who refused, and when to come back, is there before the handler runs; a real error leaves it be")
+{
+    world w;
+    scripted op;
+    op.fail(std::errc::permission_denied);
+    weir::token_bucket bucket{{.rate = weir::per_second(1), .burst = 1}};
+    auto p = weir::pipeline(bucket);
+    std::optional<weir::rejection> why;
+    int ended = 0;
+    p.async_call(w.get_executor(), op.async(w.get_executor()), {.refused = &why}, [&](error_code ec, int) {
+        CHECK(ec == std::errc::permission_denied);
+        CHECK_FALSE(why);
+        ++ended;
+    });
+    w.run();
+    auto const refused = weir::with({.refused = &why}, op.async(w.get_executor()));
+    p.async_call(w.get_executor(), weir::with({.key = "k"}, refused), [&](error_code ec, int) {
+        CHECK(ec == weir::errc::rate_limited);
+        REQUIRE(why);
+        CHECK(why->gate == "token_bucket");
+        CHECK(why->retry_at == w.begin + 1s);
+        ++ended;
+    });
+    w.run();
+    CHECK(ended == 2);
 }
 
 TEST_CASE("async_call: a timeout cancels the attempt for real and is told apart from the caller's cancel")

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/deferred.hpp>
 
@@ -69,6 +70,27 @@ TEST_CASE("async_acquire: a free slot of a shedding queue at once, then one that
     CHECK(b.slot);
     CHECK(b.after == 10ms);
     CHECK(w.q.in_flight() == 1);
+}
+
+TEST_CASE("async_acquire: a shedding queue tells who wants to know who refused, and when to come back")
+{
+    world w;
+    auto const& held = w.ask();
+    CHECK(held.slot);
+    std::optional<weir::rejection> late, never_in_time;
+    auto const ignore = [](error_code ec, queue::token const&) { CHECK(ec == weir::condition::rejected); };
+    weir::async_acquire(w.get_executor(), w.q, weir::shedding_ticket{.deadline = w.begin + 50ms}, late, ignore);
+    weir::async_acquire(w.q, weir::shedding_ticket{.deadline = w.begin}, never_in_time,
+                        asio::bind_executor(w.get_executor(), ignore));
+    w.poll();
+    REQUIRE(never_in_time);
+    CHECK(never_in_time->code == errc::no_time_left);
+    CHECK_FALSE(late);
+    w.run_for(50ms);
+    REQUIRE(late);
+    CHECK(late->code == errc::no_time_left);
+    CHECK(late->gate == "shedding_queue");
+    CHECK_FALSE(late->possible_later());
 }
 
 TEST_CASE("async_acquire: the ticket's deadline ends the wait for a shedding queue, and the place is free again")

@@ -169,7 +169,7 @@ TEST_CASE("chaos: as a gate, an attempt at fault is not made, and has failed for
     one_by_one(guarded);
     weir::any_pipeline erased(weir::pipeline(weir::retry(again), c));
     one_by_one(erased);
-    auto watched = weir::pipeline(weir::retry(again), weir::dry_run{c});
+    auto watched = weir::pipeline(weir::retry(again), weir::dry_run{c, {.enforce = 1}});
     one_by_one(watched);
 
     static_assert(weir::machine<decltype(guarded)>::may_fault());

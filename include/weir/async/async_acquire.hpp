@@ -15,6 +15,7 @@
 #include <atomic>
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -59,7 +60,7 @@ concept limiter_argument = rate_limiter<std::remove_reference_t<L>> &&
 ///
 /// Signature:    void(boost::system::error_code); on success the permits are spent.
 /// Fails:        what the limiter refuses with, at once: errc::rate_limited if the wait would be longer than max_wait,
-///               errc::exceeds_burst; asio::error::operation_aborted.
+///               errc::exceeds_burst; asio::error::operation_aborted. `refused` gets the refusal itself, with retry_at.
 /// Cancellation: all types. The next waiter of this limiter in this context that needs no more permits takes the place,
 ///               another takes its place, and so on; nobody is delayed. The place left over goes back to the limiter if
 ///               nobody has reserved behind it; otherwise it stays spent, for giving it back later could mint a permit.
@@ -84,6 +85,14 @@ template <detail::limiter_argument Limiter, class Token>
 auto async_acquire(Limiter&& limiter, std::uint64_t n, Token&& token);
 
 template <class Executor, detail::limiter_argument Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, duration max_wait,
+                   std::optional<rejection>& refused, Token&& token);
+
+template <detail::limiter_argument Limiter, class Token>
+auto async_acquire(Limiter&& limiter, std::uint64_t n, duration max_wait, std::optional<rejection>& refused,
+                   Token&& token);
+
+template <class Executor, detail::limiter_argument Limiter, class Token>
 auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, duration max_wait, time_point now,
                    Token&& token);
 
@@ -96,7 +105,7 @@ auto async_acquire(Limiter&& limiter, std::uint64_t n, duration max_wait, time_p
 ///
 /// Signature:    void(boost::system::error_code, concurrency_slot); the slot is given back when it is destroyed.
 /// Fails:        errc::too_many_calls, at once if the queue is full, otherwise after max_wait;
-///               asio::error::operation_aborted.
+///               asio::error::operation_aborted. `refused` gets the refusal itself, as it was when asked.
 /// Cancellation: all types; the place in the queue is given up. Too late when the slot has been handed over: then the
 ///               operation succeeds.
 /// Executor, lifetimes and cost: as above, with a node in the timer queue for each wait.
@@ -106,6 +115,13 @@ auto async_acquire(Executor const& executor, concurrency_limit& limit, duration 
 
 template <class Token>
 auto async_acquire(concurrency_limit& limit, duration max_wait, Token&& token);
+
+template <class Executor, class Token>
+auto async_acquire(Executor const& executor, concurrency_limit& limit, duration max_wait,
+                   std::optional<rejection>& refused, Token&& token);
+
+template <class Token>
+auto async_acquire(concurrency_limit& limit, duration max_wait, std::optional<rejection>& refused, Token&& token);
 
 // Bodies
 
@@ -196,13 +212,13 @@ template <class Limiter>
 struct start_rate_acquire {
     template <class Handler, class Executor, class Now>
     void operator()(Handler handler, Executor const& given, limiter_ref<Limiter> limiter, std::uint64_t n,
-                    duration max_wait, Now when) const
+                    duration max_wait, Now when, std::optional<rejection>* refused) const
     {
         auto const executor = operation_executor(given, handler);
         if (try_first(limiter.get(), n, executor, when)) return post_success(executor, std::move(handler));
         auto const now = time_of_asking(when, executor);
         auto answer = limiter.get().reserve(n, max_wait, now);
-        if (!answer) return post_failure(executor, std::move(handler), make_error_code(answer.refused().code));
+        if (!answer) return post_failure(executor, std::move(handler), told(answer.refused(), refused));
         if (answer->start_at() <= now) {
             answer->record(outcome::success(), now);
             return post_success(executor, std::move(handler));
@@ -217,6 +233,7 @@ private:
     template <class Executor, class Now>
     static bool try_first(Limiter& limiter, std::uint64_t n, Executor const& executor, Now when)
     {
+        if constexpr (requires { Limiter::asked_once; }) return false;  // a dry_run draws each time it is asked
         if constexpr (std::same_as<Now, of_context> && requires {
                           {
                               limiter.try_acquire(n)
@@ -244,15 +261,21 @@ class slot_wait final : public waiting_op<slot_wait<Handler, Executor>, Handler,
     friend base;
 
 public:
-    slot_wait(Handler&& handler, Executor const& executor, concurrency_limit& limit)
-        : base(std::move(handler), executor), limit_(limit), timers_(timer_queue::of(executor))
+    slot_wait(Handler&& handler, Executor const& executor, concurrency_limit& limit, rejection const& why,
+              std::optional<rejection>* refused)
+        : base(std::move(handler), executor),
+          limit_(limit),
+          timers_(timer_queue::of(executor)),
+          why_(why),
+          refused_(refused)
     {
     }
 
+    /// `why` there is no slot at once.
     static void start(Handler&& handler, Executor const& executor, concurrency_limit& limit, time_point now,
-                      duration max_wait)
+                      duration max_wait, rejection const& why, std::optional<rejection>* refused)
     {
-        auto self = base::make(std::move(handler), executor, limit);
+        auto self = base::make(std::move(handler), executor, limit, why, refused);
         self->listen([op = self.get()] {
             if (op->timers_.remove(*op)) op->give_up(asio::error::operation_aborted);
         });
@@ -262,7 +285,7 @@ public:
             if (*answer)
                 op->slot_ = *std::move(*answer);
             else
-                op->error_ = make_error_code(answer->refused().code);
+                op->error_ = told(answer->refused(), refused);
             return op->leave(3);
         }
         op->timers_.insert(*op, later(now, max_wait), executor);
@@ -292,6 +315,7 @@ private:
     {
         bool const ours = limit_.cancel(*this);
         if (ours) error_ = why;
+        if (ours && why == errc::too_many_calls) (void)told(why_, refused_);
         leave(ours ? 2 : 1);
     }
 
@@ -302,6 +326,8 @@ private:
 
     concurrency_limit& limit_;
     timer_queue& timers_;
+    rejection const why_;
+    std::optional<rejection>* const refused_;
     concurrency_slot slot_;
     boost::system::error_code error_;
     std::atomic<bool> handed_over_{false};
@@ -310,26 +336,26 @@ private:
 
 struct start_slot_acquire {
     template <class Handler, class Executor>
-    void operator()(Handler handler, Executor const& given, concurrency_limit* limit, duration max_wait) const
+    void operator()(Handler handler, Executor const& given, concurrency_limit* limit, duration max_wait,
+                    std::optional<rejection>* refused) const
     {
         auto const executor = operation_executor(given, handler);
         auto const now = weir::now(executor);
         auto answer = limit->admit(now);
         if (answer) return post_success(executor, std::move(handler), *std::move(answer));
         if (max_wait <= duration::zero())
-            return post_failure(executor, std::move(handler), make_error_code(answer.refused().code),
-                                concurrency_slot{});
+            return post_failure(executor, std::move(handler), told(answer.refused(), refused), concurrency_slot{});
         using op = slot_wait<Handler, std::remove_cv_t<decltype(executor)>>;
-        op::start(std::move(handler), executor, *limit, now, max_wait);
+        op::start(std::move(handler), executor, *limit, now, max_wait, answer.refused(), refused);
     }
 };
 
 template <class Token, class Executor, class Limiter, class Now>
 auto acquire_permits(Executor const& executor, Limiter& limiter, std::uint64_t n, duration max_wait, Now now,
-                     Token&& token)
+                     Token&& token, std::optional<rejection>* refused = nullptr)
 {
     return asio::async_initiate<Token, void(boost::system::error_code)>(
-        start_rate_acquire<Limiter>{}, token, executor, limiter_ref<Limiter>(limiter), n, max_wait, now);
+        start_rate_acquire<Limiter>{}, token, executor, limiter_ref<Limiter>(limiter), n, max_wait, now, refused);
 }
 
 }  // namespace detail
@@ -363,6 +389,22 @@ auto async_acquire(Limiter&& limiter, std::uint64_t n, Token&& token)
 }
 
 template <class Executor, detail::limiter_argument Limiter, class Token>
+auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, duration max_wait,
+                   std::optional<rejection>& refused, Token&& token)
+{
+    return detail::acquire_permits<Token>(executor, limiter, n, max_wait, detail::of_context{},
+                                          std::forward<Token>(token), &refused);
+}
+
+template <detail::limiter_argument Limiter, class Token>
+auto async_acquire(Limiter&& limiter, std::uint64_t n, duration max_wait, std::optional<rejection>& refused,
+                   Token&& token)
+{
+    return detail::acquire_permits<Token>(detail::of_handler{}, limiter, n, max_wait, detail::of_context{},
+                                          std::forward<Token>(token), &refused);
+}
+
+template <class Executor, detail::limiter_argument Limiter, class Token>
 auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, duration max_wait, time_point now,
                    Token&& token)
 {
@@ -379,13 +421,27 @@ template <class Executor, class Token>
 auto async_acquire(Executor const& executor, concurrency_limit& limit, duration max_wait, Token&& token)
 {
     return asio::async_initiate<Token, void(boost::system::error_code, concurrency_slot)>(
-        detail::start_slot_acquire{}, token, executor, &limit, max_wait);
+        detail::start_slot_acquire{}, token, executor, &limit, max_wait, nullptr);
 }
 
 template <class Token>
 auto async_acquire(concurrency_limit& limit, duration max_wait, Token&& token)
 {
     return async_acquire(detail::of_handler{}, limit, max_wait, std::forward<Token>(token));
+}
+
+template <class Executor, class Token>
+auto async_acquire(Executor const& executor, concurrency_limit& limit, duration max_wait,
+                   std::optional<rejection>& refused, Token&& token)
+{
+    return asio::async_initiate<Token, void(boost::system::error_code, concurrency_slot)>(
+        detail::start_slot_acquire{}, token, executor, &limit, max_wait, &refused);
+}
+
+template <class Token>
+auto async_acquire(concurrency_limit& limit, duration max_wait, std::optional<rejection>& refused, Token&& token)
+{
+    return async_acquire(detail::of_handler{}, limit, max_wait, refused, std::forward<Token>(token));
 }
 
 }  // namespace weir

@@ -32,7 +32,7 @@ namespace weir {
 /// `op` is called once per attempt, on the call's executor, with `attempt const&` (valid until that attempt has ended).
 /// It returns a deferred Asio operation `void(error_code, T...)`, or an `asio::awaitable<T>`. Where the pipeline has a
 /// `hedge`, say whether copies of it may run side by side: `weir::hedgeable(op)` or `weir::not_hedgeable(op)`. What
-/// this call alone has to say (deadline, key, priority, idempotent): `weir::with(call_options, op)`, or
+/// this call alone has to say (deadline, key, priority, idempotent, refused): `weir::with(call_options, op)`, or
 /// `guarded.async_call([executor,] op, {.deadline = ...}, token)`.
 ///
 /// Signature:    void(boost::system::error_code, T...) for a deferred operation (what `op` itself throws becomes its
@@ -41,7 +41,8 @@ namespace weir {
 ///               there is no result.
 /// Fails:        the last attempt's own error, untouched; errc::attempt_timed_out, errc::deadline_exceeded; a gate's
 ///               refusal (condition::rejected); asio::error::operation_aborted when the caller cancelled. An error_code
-///               has no room for who refused and when to come back: a `weir::observe` in the pipeline is told.
+///               has no room for who refused and when to come back: call_options::refused says where to put that, and a
+///               `weir::observe` in the pipeline is told.
 /// Cancellation: all types. A wait ends at once and whatever it held is given back; an attempt in flight gets the same
 ///               type, and if it completes all the same, its result is delivered. A timeout cancels with `terminal`.
 ///               The call ends when its attempts have: one that ignores cancellation makes it late, and keeps its slot.

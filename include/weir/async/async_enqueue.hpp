@@ -24,7 +24,7 @@ namespace weir {
 /// Signature:    void(boost::system::error_code, shedding_queue<A>::token); the slot is given back when it is
 ///          destroyed.
 /// Fails:        errc::too_many_calls when refused or shed; errc::no_time_left when the deadline leaves too little
-///               time, or has come; asio::error::operation_aborted.
+///               time, or has come; asio::error::operation_aborted. `refused` gets the refusal itself.
 /// Cancellation: all types; the place in the queue is given up. Too late when the slot has been handed over: then the
 ///               operation succeeds.
 /// Executor:     the handler's associated executor, or `executor` as the first argument; also the source of time.
@@ -36,6 +36,14 @@ auto async_acquire(Executor const& executor, shedding_queue<Algorithm>& from, sh
 
 template <limit_algorithm Algorithm, class Token>
 auto async_acquire(shedding_queue<Algorithm>& from, shedding_ticket ticket, Token&& token);
+
+template <class Executor, limit_algorithm Algorithm, class Token>
+auto async_acquire(Executor const& executor, shedding_queue<Algorithm>& from, shedding_ticket ticket,
+                   std::optional<rejection>& refused, Token&& token);
+
+template <limit_algorithm Algorithm, class Token>
+auto async_acquire(shedding_queue<Algorithm>& from, shedding_ticket ticket, std::optional<rejection>& refused,
+                   Token&& token);
 
 // Bodies
 
@@ -54,14 +62,15 @@ class shedding_wait final
     friend base;
 
 public:
-    shedding_wait(Handler&& handler, Executor const& executor, Queue& from)
-        : base(std::move(handler), executor), queue_(from), timers_(timer_queue::of(executor))
+    shedding_wait(Handler&& handler, Executor const& executor, Queue& from, std::optional<rejection>* refused)
+        : base(std::move(handler), executor), queue_(from), timers_(timer_queue::of(executor)), refused_(refused)
     {
     }
 
-    static void start(Handler&& handler, Executor const& executor, Queue& from, time_point now, shedding_ticket ticket)
+    static void start(Handler&& handler, Executor const& executor, Queue& from, time_point now, shedding_ticket ticket,
+                      std::optional<rejection>* refused)
     {
-        auto self = base::make(std::move(handler), executor, from);
+        auto self = base::make(std::move(handler), executor, from, refused);
         self->listen([op = self.get()] {
             if (op->timers_.remove(*op)) op->give_up(asio::error::operation_aborted);
         });
@@ -71,7 +80,7 @@ public:
             if (*answer)
                 op->slot_ = *std::move(*answer);
             else
-                op->error_ = make_error_code(answer->refused().code);
+                op->error_ = told(answer->refused(), refused);
             return op->leave(3);
         }
         op->timers_.insert(*op, ticket.deadline, executor);
@@ -88,7 +97,7 @@ private:
     }
     void shed(rejection why) noexcept override
     {
-        error_ = make_error_code(why.code);
+        error_ = told(why, refused_);
         answered();
     }
     void expired() noexcept override { give_up(make_error_code(errc::no_time_left)); }
@@ -111,6 +120,7 @@ private:
     {
         bool const ours = queue_.cancel(*this);
         if (ours) error_ = why;
+        if (ours && why == errc::no_time_left) (void)told({errc::no_time_left, never, queue_.name()}, refused_);
         leave(ours ? 2 : 1);
     }
 
@@ -121,6 +131,7 @@ private:
 
     Queue& queue_;
     timer_queue& timers_;
+    std::optional<rejection>* const refused_;
     typename Queue::token slot_;
     boost::system::error_code error_;
     std::atomic<bool> answered_{false};
@@ -130,17 +141,18 @@ private:
 template <class Queue>
 struct start_shedding_acquire {
     template <class Handler, class Executor>
-    void operator()(Handler handler, Executor const& given, Queue* from, shedding_ticket ticket) const
+    void operator()(Handler handler, Executor const& given, Queue* from, shedding_ticket ticket,
+                    std::optional<rejection>* refused) const
     {
         auto const executor = operation_executor(given, handler);
         auto const now = weir::now(executor);
         if (auto answer = from->at_once(ticket, now)) {
             if (*answer) return post_success(executor, std::move(handler), *std::move(*answer));
-            return post_failure(executor, std::move(handler), make_error_code(answer->refused().code),
+            return post_failure(executor, std::move(handler), told(answer->refused(), refused),
                                 typename Queue::token{});
         }
         using op = shedding_wait<Queue, Handler, std::remove_cv_t<decltype(executor)>>;
-        op::start(std::move(handler), executor, *from, now, ticket);
+        op::start(std::move(handler), executor, *from, now, ticket, refused);
     }
 };
 
@@ -151,13 +163,29 @@ auto async_acquire(Executor const& executor, shedding_queue<Algorithm>& from, sh
 {
     using queue_type = shedding_queue<Algorithm>;
     return asio::async_initiate<Token, void(boost::system::error_code, typename queue_type::token)>(
-        detail::start_shedding_acquire<queue_type>{}, token, executor, &from, ticket);
+        detail::start_shedding_acquire<queue_type>{}, token, executor, &from, ticket, nullptr);
 }
 
 template <limit_algorithm Algorithm, class Token>
 auto async_acquire(shedding_queue<Algorithm>& from, shedding_ticket ticket, Token&& token)
 {
     return async_acquire(detail::of_handler{}, from, ticket, std::forward<Token>(token));
+}
+
+template <class Executor, limit_algorithm Algorithm, class Token>
+auto async_acquire(Executor const& executor, shedding_queue<Algorithm>& from, shedding_ticket ticket,
+                   std::optional<rejection>& refused, Token&& token)
+{
+    using queue_type = shedding_queue<Algorithm>;
+    return asio::async_initiate<Token, void(boost::system::error_code, typename queue_type::token)>(
+        detail::start_shedding_acquire<queue_type>{}, token, executor, &from, ticket, &refused);
+}
+
+template <limit_algorithm Algorithm, class Token>
+auto async_acquire(shedding_queue<Algorithm>& from, shedding_ticket ticket, std::optional<rejection>& refused,
+                   Token&& token)
+{
+    return async_acquire(detail::of_handler{}, from, ticket, refused, std::forward<Token>(token));
 }
 
 }  // namespace weir

@@ -81,6 +81,7 @@ inline void add_to(call_options& said, call_options&& more)
     if (!more.key.empty()) said.key = std::move(more.key);
     if (more.priority) said.priority = more.priority;
     if (more.idempotent) said.idempotent = more.idempotent;
+    if (more.refused) said.refused = more.refused;
 }
 
 /// A mark replaces one that was there; an operation that had none is kept as `Kept`.

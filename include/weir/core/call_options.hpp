@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/core/admission.hpp>
 #include <weir/core/priority.hpp>
 #include <weir/core/time.hpp>
 
@@ -22,6 +23,9 @@ struct call_options {
     /// Whether it does no harm to run the operation twice. False: once sent, never again, neither by `retry` nor by
     /// `hedge`. True: both may. Unsaid: `retry` does as it would without, and `hedge` sends no copy.
     std::optional<bool> idempotent = {};
+    /// Where to say who refused and when to come back, for callers who get an error code only. Filled before the call
+    /// ends, if it ends with a refusal, and otherwise left as it is.
+    std::optional<rejection>* refused = nullptr;
 };
 
 /// What a gate may know of the call that asks it. Valid while it is asked.

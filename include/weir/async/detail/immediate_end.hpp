@@ -1,11 +1,14 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/core/admission.hpp>
+
 #include <boost/asio/append.hpp>
 #include <boost/asio/associator.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/system/error_code.hpp>
 
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -40,6 +43,13 @@ template <class Executor, class Handler, class... Values>
 void post_failure(Executor const& executor, Handler&& handler, boost::system::error_code ec, Values... values)
 {
     asio::post(executor, asio::append(std::move(handler), ec, std::move(values)...));
+}
+
+/// The code of a refusal; the rest of it for whom wants to know.
+[[nodiscard]] inline boost::system::error_code told(rejection const& why, std::optional<rejection>* refused) noexcept
+{
+    if (refused) *refused = why;
+    return make_error_code(why.code);
 }
 
 }  // namespace detail
