@@ -9,8 +9,10 @@
 //   tea:    3.20, 90 s old, for the shop is down: Connection refused
 //   coffee: no price: Connection refused, and the fallback failed too: the price list is lost
 //   list:   5.00, instead of: Connection refused
+//   page:   of yesterday, instead of: the answer itself was a failure
 //   asked the shop 5 times
 
+#include <weir/call/classify.hpp>
 #include <weir/call/fallback.hpp>
 #include <weir/call/stale_cache.hpp>
 #include <weir/testing/manual_clock.hpp>
@@ -66,6 +68,17 @@ int main()
     weir::fallback list_price{5.0, weir::on_failure{}};
     auto const price = list_price(ask_the_shop());
     std::printf("list:   %.2f, instead of: %s\n", *price, price.report().original->error.code.message().c_str());
+
+    // Here the call has a value, and the value says that it failed: a classifier tells, the one that your pipeline has.
+    struct reply {
+        int status;
+        char const* text;
+    };
+    weir::classify const judge{
+        [](reply const& r) { return r.status >= 500 ? weir::outcome::failure() : weir::outcome::success(); }};
+    weir::fallback yesterday{reply{200, "of yesterday"}};
+    auto const page = yesterday.judged_by(judge)(weir::result<reply>(reply{503, "overloaded"}));
+    std::printf("page:   %s, instead of: %s\n", page->text, page.report().original->error.code.message().c_str());
 
     (void)prices.call("milk", ask_the_shop, clock);  // nothing is kept for it: the error comes through
     std::printf("asked the shop %d times\n", asked);

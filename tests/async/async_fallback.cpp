@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <weir/async/async_call.hpp>
 #include <weir/async/async_fallback.hpp>
+#include <weir/call/classify.hpp>
 #include <weir/limit/token_bucket.hpp>
 #include <weir/testing/scripted_operation.hpp>
 #include <weir/testing/virtual_time.hpp>
@@ -31,6 +32,9 @@ namespace {
 
 auto const reset = std::make_error_code(std::errc::connection_reset);
 auto const unreachable = std::make_error_code(std::errc::host_unreachable);
+
+/// Whoever answers with a negative number has failed.
+auto const judge = [](int v) { return v < 0 ? weir::outcome::failure() : weir::outcome::success(); };
 
 /// Two scripted operations, the first one and the one that may stand in for it, in virtual time.
 struct world : weir::testing::virtual_time {
@@ -163,6 +167,78 @@ TEST_CASE("async_fallback: an operation that throws instead of beginning has fai
     CHECK(*r == 7);
     CHECK(r.report().original->error.code == reset);
     CHECK(r.report().original->thrown);
+}
+
+TEST_CASE(
+    "async_fallback: a value that its classifier calls a failure is answered by value, by operation, by coroutine")
+{
+    auto const good = [](auto const& f, int expected, world& w) {
+        w.remote.succeed(-5, 10ms);
+        auto const& r = w.asked(f);
+        REQUIRE(r);
+        CHECK(*r == expected);
+        CHECK(r.degraded());
+        CHECK(r.report().original->error.code == weir::errc::answer_failed);
+        CHECK_FALSE(r.report().own);
+    };
+    world w[6];
+    good(weir::fallback{7}.judged_by(judge), 7, w[0]);
+    w[1].spare.succeed(11, 20ms);
+    good(weir::fallback{[&](weir::error const&) { return w[1].second(); }}.judged_by(weir::classify(judge)), 11, w[1]);
+    good(weir::fallback{[](weir::error const& e, int const* v) -> asio::awaitable<int> {
+             weir::timer clock(co_await asio::this_coro::executor);
+             co_await clock.async_wait_for(1s, asio::deferred);
+             co_return e.code == weir::errc::answer_failed ? *v * 10 : 0;  // both are still there
+         }}.judged_by(judge),
+         -50, w[2]);
+
+    w[3].remote.succeed(5);
+    CHECK(*w[3].asked(weir::fallback{7}.judged_by(judge)) == 5);
+    CHECK_FALSE(w[3].answer->report().original);
+    w[4].remote.succeed(-5);
+    CHECK(*w[4].asked(weir::fallback{[&] { return w[4].second(); }, weir::on_refusal{}}.judged_by(judge)) == -5);
+    CHECK_FALSE(w[4].answer->report().original);
+    CHECK(w[4].spare.attempts().empty());
+    w[5].remote.succeed(-5);
+    CHECK(*w[5].asked(weir::fallback{7}) == -5);  // nobody says that this is a failure
+}
+
+TEST_CASE("async_fallback: when it fails as well, a value that was judged a failure stays, with both beside it")
+{
+    auto const both = [](auto const& f, world& w) {
+        w.remote.succeed(-5, 10ms);
+        w.spare.fail(unreachable, 5ms);
+        auto const& r = w.asked(f);
+        REQUIRE(r);
+        CHECK(*r == -5);
+        CHECK_FALSE(r.degraded());
+        CHECK(r.report().original->error.code == weir::errc::answer_failed);
+        CHECK(r.report().own->error.code == unreachable);
+    };
+    world w[3];
+    both(weir::fallback{[] { return weir::result<int>(weir::error(unreachable)); }}.judged_by(judge), w[0]);
+    both(weir::fallback{[&] { return w[1].second(); }}.judged_by(judge), w[1]);
+    w[2].remote.succeed(-5);
+    auto const& r =
+        w[2].asked(weir::fallback{7}.judged_by([](int) -> weir::outcome { throw std::system_error(unreachable); }));
+    CHECK(*r == -5);
+    CHECK_FALSE(r.report().original);
+    CHECK(r.report().own->error.code == unreachable);
+}
+
+TEST_CASE("async_fallback: cancelled when it has a value that is a failure, the value passes, and nobody else is asked")
+{
+    world w;
+    w.remote.succeed(-5, 10ms);
+    w.spare.succeed(7);
+    auto const f = weir::fallback{[&] { return w.second(); }}.judged_by([&](int v) {
+        w.stop.emit(asio::cancellation_type::terminal);
+        return judge(v);
+    });
+    auto const& r = w.asked(f);
+    CHECK(*r == -5);
+    CHECK_FALSE(r.report().original);
+    CHECK(w.spare.attempts().empty());
 }
 
 TEST_CASE("async_fallback: cancelled at any step, it completes once, and nothing is begun after it")
@@ -324,17 +400,24 @@ TEST_CASE("async_fallback: around a pipeline, within another fallback, without a
     w.run();
     CHECK(waited.get().error().code == std::errc::operation_canceled);  // no fallback answers for that
 
-    auto const two = [] {
+    error_code ending(reset);
+    auto const two = [&] {
         return asio::async_initiate<asio::deferred_t const, void(error_code, int, std::string)>(
-            [](auto h) {
+            [&](auto h) {
                 auto const executor = asio::get_associated_executor(h);
-                asio::post(executor,
-                           [h = std::move(h)]() mutable { std::move(h)(error_code(reset), 0, std::string()); });
+                asio::post(executor, [h = std::move(h), ending]() mutable { std::move(h)(ending, 0, "none"); });
             },
             asio::deferred);
     };
     weir::fallback pair{std::tuple<int, std::string>(1, "one")};
     auto both = pair.async_call(two, future());
+    w.run();
+    CHECK(std::get<1>(*both.get()) == "one");
+    ending = {};
+    auto const judged = pair.judged_by([](int, std::string const& s) {  // several values are shown as they came
+        return s == "none" ? weir::outcome::failure() : weir::outcome::success();
+    });
+    both = judged.async_call(two, future());
     w.run();
     CHECK(std::get<1>(*both.get()) == "one");
 }

@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <weir/call/classify.hpp>
 #include <weir/call/fallback.hpp>
 #include <weir/call/pipeline.hpp>
 #include <weir/limit/token_bucket.hpp>
@@ -16,6 +17,17 @@ auto const reset = std::make_error_code(std::errc::connection_reset);
 auto const unreachable = std::make_error_code(std::errc::host_unreachable);
 weir::error const refused{weir::rejection{weir::errc::circuit_open, weir::never, "breaker"}};
 weir::error const cancelled{std::make_error_code(std::errc::operation_canceled)};
+
+struct reply {
+    int status;
+    std::string text;
+};
+weir::result<reply> const busy = reply{503, "busy"};
+auto const judge = [](reply const& r) {
+    return r.status >= 500   ? weir::outcome::failure()
+           : r.status >= 400 ? weir::outcome::ignored()
+                             : weir::outcome::success();
+};
 
 }  // namespace
 
@@ -58,6 +70,7 @@ TEST_CASE("fallback: when it fails as well, the result has both errors, and the 
     auto r = by_error(weir::result<int>(refused));
     REQUIRE_FALSE(r);
     CHECK(r.error().code == weir::errc::circuit_open);
+    REQUIRE(r.error().refused);
     CHECK(r.error().refused->gate == "breaker");
     CHECK(r.report().original->error.code == weir::errc::circuit_open);
     CHECK(r.report().own->error.code == unreachable);
@@ -118,6 +131,70 @@ TEST_CASE("fallback: a rule that throws is its failure, not the caller's")
     CHECK(r.error().code == reset);
     CHECK(r.report().own->thrown);
     CHECK(f.call([]() -> int { throw std::system_error(reset); }).error().code == reset);
+}
+
+TEST_CASE("fallback: a value that its classifier calls a failure is answered as an error is")
+{
+    weir::fallback const f{reply{200, "of yesterday"}};
+    CHECK(f(busy)->status == 503);  // nobody says that this is a failure
+    CHECK_FALSE(f(busy).degraded());
+
+    auto const good = [](weir::fallback_result<reply> const& r) {
+        REQUIRE(r);
+        CHECK(r->status == 200);
+        CHECK(r.degraded());
+        CHECK(r.report().original->error.code == weir::errc::answer_failed);
+        CHECK_FALSE(r.report().own);
+    };
+    auto const judged = f.judged_by(judge);
+    good(judged(busy));
+    good(judged.call([] { return busy; }));
+    good(judged.call([]() -> reply { return *busy; }));
+    good(f.judged_by(weir::classify(judge))(busy));
+    good(weir::fallback{reply{200, ""}, weir::on_failure{}}.judged_by(judge)(busy));
+    CHECK(judged(weir::result<reply>(weir::error(reset))).report().original->error.code == reset);
+
+    for (int const status : {200, 404}) {
+        auto const r = judged(weir::result<reply>(reply{status, "good"}));
+        CHECK(r->text == "good");
+        CHECK_FALSE(r.degraded());
+        CHECK_FALSE(r.report().original);
+    }
+    auto const only_refused = weir::fallback{reply{200, ""}, weir::on_refusal{}}.judged_by(judge);
+    CHECK(only_refused(busy)->status == 503);
+    CHECK_FALSE(only_refused(busy).report().original);
+}
+
+TEST_CASE("fallback: its function may look at the value that was judged a failure")
+{
+    auto const f = weir::fallback{[](weir::error const& e, reply const* r) {
+                       return r ? reply{200, "not " + r->text} : reply{200, e.code.message()};
+                   }}.judged_by(judge);
+    CHECK(f(busy)->text == "not busy");
+    CHECK(f(weir::result<reply>(weir::error(reset)))->text == reset.message());
+    CHECK(f.call([]() -> reply { throw std::system_error(reset); })->text == reset.message());
+}
+
+TEST_CASE("fallback: when it fails as well, a value that was judged a failure stays, with both failures beside it")
+{
+    auto const f = weir::fallback{[]() -> weir::result<reply> { return weir::error(unreachable); }}.judged_by(judge);
+    auto const r = f(busy);
+    REQUIRE(r);
+    CHECK(r->text == "busy");
+    CHECK_FALSE(r.degraded());
+    CHECK(r.report().original->error.code == weir::errc::answer_failed);
+    CHECK(r.report().own->error.code == unreachable);
+}
+
+TEST_CASE("fallback: a classifier that throws lets the value pass, and the report says what it threw")
+{
+    auto const f = weir::fallback{reply{200, ""}}.judged_by(
+        [](reply const&) -> weir::outcome { throw std::runtime_error("no judge"); });
+    auto const r = f.call([] { return busy; });
+    REQUIRE(r);
+    CHECK(r->text == "busy");
+    CHECK_FALSE(r.degraded());
+    CHECK_THROWS_WITH_AS(std::rethrow_exception(r.report().own->thrown), "no judge", std::runtime_error);
 }
 
 TEST_CASE("fallback: around a pipeline, and one within the other")

@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <weir/call/classify.hpp>
 #include <weir/call/stale_cache.hpp>
 #include <weir/testing/manual_clock.hpp>
 
@@ -128,6 +129,50 @@ TEST_CASE("stale_cache: call asks only when nothing is fresh, and serves the sta
     CHECK_THROWS_AS((void)c.call(
                         "a", []() -> int { throw std::runtime_error("no"); }, clock),
                     std::runtime_error);
+}
+
+TEST_CASE("stale_cache: a value that its classifier calls a failure is not kept, and a stale one is served instead")
+{
+    weir::testing::manual_clock clock(t0);
+    cache c({.fresh_for = 10s, .stale_for = 20s});
+    int origin = -1;
+    auto const judge = [](int v) { return v < 0 ? weir::outcome::failure() : weir::outcome::success(); };
+    auto const judged = c.judged_by(weir::classify(judge));
+    auto const ask = [&] {
+        return judged.call(
+            "a", [&] { return origin; }, clock);
+    };
+
+    auto served = ask();  // nothing better is to be had
+    REQUIRE(served);
+    CHECK(**served == -1);
+    CHECK_FALSE(served->stale);
+    REQUIRE(served->error);
+    CHECK(served->error->code == weir::errc::answer_failed);
+    CHECK(c.size() == 0);
+
+    origin = 1;
+    CHECK(**ask() == 1);
+    origin = -2;
+    CHECK(**ask() == 1);
+    clock.advance(10s);
+    served = ask();
+    CHECK(**served == 1);
+    CHECK(served->stale);
+    REQUIRE(served->error);
+    CHECK(served->error->code == weir::errc::answer_failed);
+    CHECK(**c.find("a", clock.now()) == 1);
+
+    served = c.judged_by([](int) -> weir::outcome { throw std::runtime_error("no judge"); })
+                 .call(
+                     "a", [] { return 3; }, clock);
+    CHECK(**served == 1);
+    CHECK(served->error->code == weir::errc::operation_threw);
+
+    served = c.call(
+        "a", [&] { return origin; }, clock);  // nobody says that this is a failure
+    CHECK(**served == -2);
+    CHECK_FALSE(served->error);
 }
 
 TEST_CASE("stale_cache: the age counts from when the origin was asked, not from when it answered")

@@ -58,6 +58,7 @@ grouping promised(errc e)
         case errc::registry_unavailable: return {.rejected = false, .transient = true};
         case errc::deadline_exceeded:
         case errc::operation_threw:
+        case errc::answer_failed:
         case errc::bad_request:
         case errc::bad_response:
         case errc::body_too_large:

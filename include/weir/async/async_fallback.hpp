@@ -37,13 +37,14 @@ namespace weir {
 ///
 /// `op()` returns a deferred operation `void(error_code, T...)`, an `asio::awaitable<T>`, or what another fallback's
 /// async_call gives with asio::deferred. What stands in for it is a value, a function that returns a value or a result,
-/// or a function that returns an asynchronous operation of one of these shapes.
+/// or a function that returns an asynchronous operation of one of these shapes. What a function is called with, the
+/// failure and the value that was judged so, is there until it has ended.
 ///
 /// Signature:    void(fallback_result<T>) for a deferred operation; T is void if it has no value, and a tuple if it has
 ///               several. There is no error code beside it: many a token would make an exception of it, and what else
 ///               there is to say would be lost. void(std::exception_ptr, fallback_result<T>) for an awaitable:
 ///               an exception only where `when` does not answer for the one that `op` threw.
-/// Fails:        when both have failed: `error()` is the original one, and `report().own` that of the fallback.
+/// Fails:        when both have failed: the result is the original one, and `report().own` that of the fallback.
 /// Cancellation: all types, passed on to what is in flight. Once the caller has cancelled, the fallback is not asked.
 /// Executor:     everything runs on the handler's associated executor, and `executor` is that of a handler without one,
 ///               as in Asio's own composed operations. (A bare asio::use_future has one: a pool of threads.)
@@ -52,8 +53,8 @@ namespace weir {
 /// Lifetimes:    the fallback until completion; `op` is moved in, and gone before the handler is called.
 /// Cost:         one allocation, from the handler's associated allocator; one more for a coroutine.
 /// Seen in:      examples/35_async_fallback.cpp
-template <class Executor, class Instead, class When, class Op, class Token>
-auto async_fallback(Executor const& executor, fallback<Instead, When> const& f, Op&& op, Token&& token);
+template <class Executor, class Instead, class When, class Judge, class Op, class Token>
+auto async_fallback(Executor const& executor, fallback<Instead, When, Judge> const& f, Op&& op, Token&& token);
 
 namespace detail {
 
@@ -89,7 +90,8 @@ struct all_values<> {
     using type = void;
 };
 
-/// The shapes that an operation may have: its value, and how its ending becomes a result.
+/// The shapes that an operation may have: its value, and how its ending becomes a result. A classifier is shown several
+/// values as they came, not in a tuple.
 template <class Signature>
 struct fallback_signature {
     static constexpr bool known = false;
@@ -97,6 +99,7 @@ struct fallback_signature {
 template <class... V>
 struct fallback_signature<void(boost::system::error_code, V...)> {
     static constexpr bool known = true;
+    static constexpr bool gives_several = sizeof...(V) > 1;
     using value = typename all_values<V...>::type;
     using ending = fallback_ending<value>;
 
@@ -114,6 +117,7 @@ template <class R>
     requires(!std::is_same_v<R, typename plain_result<R>::type::value_type>)  // a result, ours or a fallback's
 struct fallback_signature<void(R)> {
     static constexpr bool known = true;
+    static constexpr bool gives_several = false;
     using value = typename R::value_type;
     using ending = fallback_ending<value>;
 
@@ -137,6 +141,7 @@ template <class U, class CoroutineExecutor>
 struct fallback_shape<asio::awaitable<U, CoroutineExecutor>> {
     static constexpr bool is_async = true;
     static constexpr bool is_coroutine = true;
+    static constexpr bool gives_several = false;
     using value = U;
     using ending = fallback_ending<value>;
 
@@ -151,33 +156,39 @@ struct fallback_shape<asio::awaitable<U, CoroutineExecutor>> {
     }
 };
 
-/// What a fallback gives: of a value, the value.
-template <class Instead>
+/// What a fallback for a T gives: of a value, the value.
+template <class T, class Instead>
 struct fallback_gives {
     using type = Instead;
 };
-template <class Instead>
-    requires std::invocable<Instead const&, error const&>
-struct fallback_gives<Instead> {
+template <class T, class Instead>
+    requires takes_judged<Instead, T>
+struct fallback_gives<T, Instead> {
+    using type = std::invoke_result_t<Instead const&, error const&, typename result<T>::stored const*>;
+};
+template <class T, class Instead>
+    requires(!takes_judged<Instead, T> && std::invocable<Instead const&, error const&>)
+struct fallback_gives<T, Instead> {
     using type = std::invoke_result_t<Instead const&, error const&>;
 };
-template <class Instead>
-    requires(!std::invocable<Instead const&, error const&> && std::invocable<Instead const&>)
-struct fallback_gives<Instead> {
+template <class T, class Instead>
+    requires(!takes_judged<Instead, T> && !std::invocable<Instead const&, error const&> &&
+             std::invocable<Instead const&>)
+struct fallback_gives<T, Instead> {
     using type = std::invoke_result_t<Instead const&>;
 };
 
-template <class Instead, class When, class Op>
+template <class Instead, class When, class Judge, class Op>
 class async_fallback_op {
     using first = fallback_shape<std::invoke_result_t<Op&>>;
-    using second = fallback_shape<typename fallback_gives<Instead>::type>;
     using T = typename first::value;
+    using second = fallback_shape<typename fallback_gives<T, Instead>::type>;
 
 public:
     using signature =
         std::conditional_t<first::is_coroutine, void(std::exception_ptr, fallback_result<T>), void(fallback_result<T>)>;
 
-    async_fallback_op(fallback<Instead, When> const& f, Op&& op) : fallback_(f), op_(std::move(op)) {}
+    async_fallback_op(fallback<Instead, When, Judge> const& f, Op&& op) : fallback_(f), op_(std::move(op)) {}
 
     /// Begins; then goes on, if `op` threw instead of beginning.
     template <class Self>
@@ -218,12 +229,13 @@ public:
 private:
     using ending = fallback_ending<T>;
 
-    /// Stays where it is, for a coroutine may live in the captures of `op`, and hold the error that the fallback got.
+    /// Stays where it is, for a coroutine may live in the captures of `op`, and hold the failure that the fallback got.
     struct state {
         explicit state(Op&& o) : op(std::move(o)) {}
         Op op;
         fallback_report why;
-        std::exception_ptr thrown;
+        std::exception_ptr thrown;       // by `op`, where it did not begin
+        std::optional<ending> original;  // once it has failed
     };
 
     template <class Shape, class Self, class Operation>
@@ -240,29 +252,26 @@ private:
     template <class Self>
     void first_ended(Self& self, ending e)
     {
-        if (e.value) return complete(self, std::move(e.value));
         auto& why = state_->why;
+        if (!failed(e.value, why)) return complete(self, std::move(e.value));
         if (self.cancelled() != asio::cancellation_type::none) return passed(self, std::move(e));
-        why.original = failure_cause{e.value.error(), e.thrown};
+        why.original->thrown = e.thrown;
+        auto& original = state_->original.emplace(std::move(e));
         if constexpr (second::is_async) {
-            std::optional<typename fallback_gives<Instead>::type> begun;
+            std::optional<typename fallback_gives<T, Instead>::type> begun;
             try {
-                if (!fallback_.when()(why.original->error)) {
-                    why.original.reset();
-                } else if constexpr (std::invocable<Instead const&, error const&>) {
-                    begun.emplace(fallback_.instead_of()(why.original->error));
-                } else {
-                    begun.emplace(fallback_.instead_of()());
-                }
+                if (!fallback_.when()(why.original->error)) return passed(self, std::move(original));
+                begun.emplace(instead());
             } catch (...) {
                 why.own = async_cause_of(std::current_exception());
             }
             if (begun) return initiate<second>(self, *std::move(begun));
         } else {
-            if (auto own = fallback_.template answer<T>(why)) return complete(self, *std::move(own));
+            if (auto own = fallback_.template answer<T>(why, value_of(original)))
+                return complete(self, *std::move(own));
+            if (!why.original) return passed(self, std::move(original));
         }
-        if (!why.original) return passed(self, std::move(e));
-        complete(self, std::move(e.value));
+        complete(self, std::move(original.value));
     }
 
     template <class Self, class Second>
@@ -271,16 +280,38 @@ private:
         static_assert(std::is_same_v<typename Second::value_type, T>,
                       "weir::fallback: the operation of the fallback completes with the values of the first one");
         if (e.value) return complete(self, std::move(e.value));
-        auto& why = state_->why;
-        why.own = failure_cause{e.value.error(), std::move(e.thrown)};
-        result<T> first_error(why.original->error);
-        complete(self, std::move(first_error));
+        state_->why.own = failure_cause{e.value.error(), std::move(e.thrown)};
+        complete(self, std::move(state_->original->value));
+    }
+
+    [[nodiscard]] bool failed(result<T> const& value, fallback_report& why) const
+    {
+        if constexpr (first::gives_several && !std::is_same_v<Judge, no_judge>)
+            return blame([&](T const& v) { return std::apply(fallback_.judge(), v); }, value, why);
+        else
+            return blame(fallback_.judge(), value, why);
+    }
+
+    [[nodiscard]] static auto const* value_of(ending const& e) { return e.value ? &*e.value : nullptr; }
+
+    /// The other operation.
+    [[nodiscard]] auto instead() const
+    {
+        auto const& f = fallback_.instead_of();
+        auto const& failure = state_->why.original->error;
+        if constexpr (takes_judged<Instead, T>)
+            return f(failure, value_of(*state_->original));
+        else if constexpr (std::invocable<Instead const&, error const&>)
+            return f(failure);
+        else
+            return f();
     }
 
     /// What the fallback does not answer for.
     template <class Self>
     void passed(Self& self, ending e)
     {
+        state_->why.original.reset();
         complete(self, std::move(e.value), std::move(e.thrown));
     }
 
@@ -295,22 +326,22 @@ private:
             self.complete(std::move(answer));
     }
 
-    fallback<Instead, When> const& fallback_;
+    fallback<Instead, When, Judge> const& fallback_;
     Op op_;  // until it begins
     std::shared_ptr<state> state_;
 };
 
 }  // namespace detail
 
-template <class Executor, class Instead, class When, class Op, class Token>
-auto async_fallback(Executor const& executor, fallback<Instead, When> const& f, Op&& op, Token&& token)
+template <class Executor, class Instead, class When, class Judge, class Op, class Token>
+auto async_fallback(Executor const& executor, fallback<Instead, When, Judge> const& f, Op&& op, Token&& token)
 {
     using op_type = std::decay_t<Op>;
     static_assert(std::invocable<op_type&>, "weir::fallback::async_call: op takes no argument");
     static_assert(detail::fallback_shape<std::invoke_result_t<op_type&>>::is_async,
                   "weir::fallback::async_call: op returns an asio::awaitable<T>, or a deferred Asio operation (pass "
                   "asio::deferred as its completion token)");
-    using impl = detail::async_fallback_op<Instead, When, op_type>;
+    using impl = detail::async_fallback_op<Instead, When, Judge, op_type>;
     impl i(f, op_type(std::forward<Op>(op)));
     if constexpr (std::is_same_v<Executor, detail::of_handler>)
         return asio::async_compose<Token, typename impl::signature>(std::move(i), token);
@@ -318,9 +349,9 @@ auto async_fallback(Executor const& executor, fallback<Instead, When> const& f, 
         return asio::async_compose<Token, typename impl::signature>(std::move(i), token, executor);
 }
 
-template <class Instead, std::predicate<error const&> When>
+template <class Instead, std::predicate<error const&> When, class Judge>
 template <class... Args>
-auto fallback<Instead, When>::async_call(Args&&... args) const
+auto fallback<Instead, When, Judge>::async_call(Args&&... args) const
 {
     static_assert(sizeof...(Args) == 2 || sizeof...(Args) == 3,
                   "weir::fallback: async_call([executor,] operation, completion_token)");

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/call/detail/judge.hpp>
 #include <weir/core/result.hpp>
 
 #include <concepts>
@@ -25,7 +26,8 @@ struct on_failure {
     [[nodiscard]] bool operator()(error const& e) const noexcept { return on_any_error{}(e) && !on_refusal{}(e); }
 };
 
-/// One failure: its error, and what was thrown if something was (errc::operation_threw unless that carried a code).
+/// One failure: its error, and what was thrown if something was (errc::operation_threw unless that carried a code). A
+/// value that was judged a failure is errc::answer_failed.
 struct failure_cause {
     weir::error error;
     std::exception_ptr thrown = nullptr;
@@ -40,8 +42,8 @@ struct fallback_report {
     [[nodiscard]] bool answered() const noexcept { return original && !own; }
 };
 
-/// A result<T> that knows whether a fallback gave it. When both failed, `error()` is the original one, and
-/// `report().own` the fallback's.
+/// A result<T> that knows whether a fallback gave it. When both failed, it is the original one, an error or the value
+/// that was judged a failure, and `report().own` the fallback's.
 template <class T>
 class [[nodiscard]] fallback_result : public result<T> {
 public:
@@ -69,6 +71,26 @@ namespace detail {
     }
 }
 
+/// Whether `first` is a failure, which then is `why.original`. If the judge cannot tell, no, and there is `why.own`.
+template <class Judge, class T>
+[[nodiscard]] bool blame(Judge const& judge, result<T> const& first, fallback_report& why)
+{
+    if (!first) {
+        why.original.emplace(first.error());
+    } else if constexpr (!std::is_void_v<T> && !std::same_as<Judge, no_judge>) {
+        try {
+            if (is_failure(judge, *first)) why.original.emplace(error(errc::answer_failed));
+        } catch (...) {
+            why.own = cause_of(std::current_exception());
+        }
+    }
+    return why.original.has_value();
+}
+
+/// A function of the failure and of the value that was judged so.
+template <class Instead, class T>
+concept takes_judged = std::invocable<Instead const&, error const&, typename result<T>::stored const*>;
+
 template <class R>
 struct plain_result {
     using type = result<R>;
@@ -84,34 +106,56 @@ struct plain_result<fallback_result<T>> {  // of a fallback within a fallback: t
 
 }  // namespace detail
 
-/// What to answer when a call fails: a value, what a function of the error makes of it, or another operation.
+/// What to answer when a call fails: a value, what a function of the failure makes of it, or another operation.
 ///
 ///   weir::fallback cached{[&](weir::error const&) { return cache.last("tea"); }};      // a value or a result
 ///   weir::fallback none{std::vector<item>{}, weir::on_refusal{}};                       // only if it was not sent
 ///   auto r = cached(guarded.call(fetch));                                               // of a result
 ///   auto r = cached.call([&] { return guarded.call(fetch); });                          // of a call, which may throw
 ///
-/// `instead` is a value, or called with the `error const&` or with nothing; it gives a T, a result<T>, or throws. Its
-/// failure does not hide the original one: the result has both. `when(error const&)` picks the errors it answers for;
-/// the others, and exceptions that `call` does not answer for, pass untouched.
+/// A value is an answer, whatever it says, unless a classifier is named that calls it a failure, as `classify` does in
+/// a pipeline. It then counts as the error errc::answer_failed:
+///
+///   weir::classify const judge{weir::http::classifier(verb::get)};                      // a 503 is a failure
+///   auto r = cached.judged_by(judge)(guarded.call(fetch));
+///
+/// `instead` is a value, or called with nothing, the `error const&`, or besides it a `T const*`: the value that was
+/// judged a failure, null where there was none. It gives a T, a result<T>, or throws. Its failure does not hide the
+/// original one: the result has both. `when(error const&)` picks the errors it answers for; the others, and exceptions
+/// that `call` does not answer for, pass untouched. What `when` or the classifier throws is the fallback's own failure.
 ///
 /// Throws:  what moving values throws; `call` also what the operation threw, where `when` says no.
-/// Threads: as `instead` and `when`: both are called const, on the caller's thread.
-/// Cost:    a branch where there is no error; copies `instead` where it is a value and used.
+/// Threads: as `instead`, `when` and the classifier: all are called const, on the caller's thread.
+/// Cost:    a branch where there is no error, and the classifier if one is named; copies `instead` where it is a value
+///          and used.
 /// Seen in: examples/25_fallback.cpp
-template <class Instead, std::predicate<error const&> When = on_any_error>
+template <class Instead, std::predicate<error const&> When = on_any_error, class Judge = detail::no_judge>
 class fallback {
 public:
-    explicit fallback(Instead instead, When when = {}) : instead_(std::move(instead)), when_(std::move(when)) {}
+    explicit fallback(Instead instead, When when = {}, Judge judge = {})
+        : instead_(std::move(instead)), when_(std::move(when)), judge_(std::move(judge))
+    {
+    }
 
-    /// The value of `first`, or what the fallback makes of its error.
+    /// The same fallback, asked also for values that `classifier`, or a weir::classify, calls a failure.
+    template <class Classifier>
+    [[nodiscard]] fallback<Instead, When, Classifier> judged_by(Classifier classifier) const&
+    {
+        return fallback<Instead, When, Classifier>(instead_, when_, std::move(classifier));
+    }
+    template <class Classifier>
+    [[nodiscard]] fallback<Instead, When, Classifier> judged_by(Classifier classifier) &&
+    {
+        return fallback<Instead, When, Classifier>(std::move(instead_), std::move(when_), std::move(classifier));
+    }
+
+    /// The value of `first`, or what the fallback makes of its failure.
     template <class T>
     [[nodiscard]] fallback_result<T> operator()(result<T> first) const
     {
-        if (first) return first;
         fallback_report why;
-        why.original.emplace(first.error());
-        auto second = answer<T>(why);
+        if (!detail::blame(judge_, first, why)) return {std::move(first), std::move(why)};
+        auto second = answer<T>(why, first ? &*first : nullptr);
         if (second) return {*std::move(second), std::move(why)};
         return {std::move(first), std::move(why)};
     }
@@ -147,17 +191,18 @@ public:
     template <class... Args>
     auto async_call(Args&&... args) const;
 
-    /// Asks the fallback about `why.original`. Nothing, if it does not answer for that (`why` is then empty), or fails
-    /// itself (`why.own`). For drivers of your own.
+    /// Asks the fallback about `why.original`, and the value that was judged so. Nothing, if it does not answer for
+    /// that (`why` is then empty), or fails itself (`why.own`). For drivers of your own.
     template <class T>
-    [[nodiscard]] std::optional<result<T>> answer(fallback_report& why) const
+    [[nodiscard]] std::optional<result<T>> answer(fallback_report& why,
+                                                  typename result<T>::stored const* judged = nullptr) const
     {
         try {
             if (!when_(why.original->error)) {
                 why.original.reset();
                 return std::nullopt;
             }
-            result<T> own = instead<T>(why.original->error);
+            result<T> own = instead<T>(why.original->error, judged);
             if (own) return own;
             why.own.emplace(own.error());
         } catch (...) {
@@ -168,6 +213,7 @@ public:
 
     [[nodiscard]] Instead const& instead_of() const noexcept { return instead_; }
     [[nodiscard]] When const& when() const noexcept { return when_; }
+    [[nodiscard]] Judge const& judge() const noexcept { return judge_; }
 
 private:
     template <class T, class F, class... Args>
@@ -185,22 +231,26 @@ private:
     }
 
     template <class T>
-    [[nodiscard]] result<T> instead(error const& e) const
+    [[nodiscard]] result<T> instead(error const& e, typename result<T>::stored const* judged) const
     {
-        if constexpr (std::invocable<Instead const&, error const&>) {
+        if constexpr (detail::takes_judged<Instead, T>) {
+            return made<T>(instead_, e, judged);
+        } else if constexpr (std::invocable<Instead const&, error const&>) {
             return made<T>(instead_, e);
         } else if constexpr (std::invocable<Instead const&>) {
             return made<T>(instead_);
         } else {
-            static_assert(std::convertible_to<Instead const&, T>,
-                          "weir::fallback: the fallback is a value of the operation's type, or a function that takes a "
-                          "weir::error const&, or nothing");
+            static_assert(
+                std::convertible_to<Instead const&, T>,
+                "weir::fallback: the fallback is a value of the operation's type, or a function that takes nothing, a "
+                "weir::error const&, or that and a pointer to a const value of the operation's type");
             return static_cast<T>(instead_);
         }
     }
 
     Instead instead_;
     When when_;
+    [[no_unique_address]] Judge judge_;
 };
 
 }  // namespace weir

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/call/detail/judge.hpp>
 #include <weir/core/atomic.hpp>
 #include <weir/core/bad_option.hpp>
 #include <weir/core/result.hpp>
@@ -37,17 +38,57 @@ struct cached {
     std::shared_ptr<Value const> value;
     duration age{};      ///< since it was asked for
     bool stale = false;  ///< older than fresh_for: to be served only because there is nothing better
-    std::optional<weir::error> error = std::nullopt;  ///< why asking again failed, where `call` served a stale value
+    /// Why asking again failed, where `call` served a stale value; of a value that is itself a failure, and not kept,
+    /// errc::answer_failed.
+    std::optional<weir::error> error = std::nullopt;
 
     [[nodiscard]] Value const& operator*() const noexcept { return *value; }
     [[nodiscard]] Value const* operator->() const noexcept { return value.get(); }
 };
+
+namespace detail {
+
+/// A stale_cache, and who says what a failure is. It refers to the cache.
+template <class Cache, class Judge>
+class judged_cache {
+public:
+    using key_type = typename Cache::key_type;
+    using value_type = typename Cache::value_type;
+    using cached_value = cached<value_type>;
+
+    judged_cache(Cache& cache, Judge&& judge) : cache_(&cache), judge_(std::move(judge)) {}
+
+    /// As stale_cache::call.
+    template <std::invocable Load, clock Clock = tsc_clock>
+    [[nodiscard]] result<cached_value> call(key_type const& key, Load&& load, Clock const& clock = {}) const;
+
+    // For drivers:
+
+    [[nodiscard]] std::optional<cached_value> find(key_type const& key, time_point now) const
+    {
+        return cache_->find(key, now);
+    }
+
+    /// What to serve when the origin, asked at `asked`, gave `value`; `kept` is what had been found before.
+    [[nodiscard]] cached_value loaded(key_type const& key, value_type&& value, time_point asked,
+                                      std::optional<cached_value> const& kept) const;
+
+private:
+    Cache* cache_;
+    [[no_unique_address]] Judge judge_;
+};
+
+}  // namespace detail
 
 /// Keeps what was last answered for a key: fresh for a while, so that the origin is not asked again, and stale for a
 /// while longer, so that there is something to say when the origin fails (stale-if-error, RFC 5861).
 ///
 ///   weir::stale_cache<std::string, price> prices{{.fresh_for = 5s, .stale_for = 1h}};
 ///   auto p = prices.call("tea", [&] { return guarded.call(fetch_price); });
+///
+/// A value that a classifier calls a failure (an HTTP 503) is never kept, and a stale one is served in its place:
+///
+///   auto p = pages.judged_by(weir::http::classifier(verb::get)).call("/tea", [&] { return guarded.call(fetch); });
 ///
 /// Beyond `capacity` the entry that was used least recently goes. Large caches are cut into shards of their own locks,
 /// by the key's hash; "least recently" is then true of a shard.
@@ -83,7 +124,18 @@ public:
     /// `load` returns a value or a result, is called without locks, and what it throws passes through, unless there is
     /// a stale value. Callers of one key at one moment each load; async/single_flight.hpp joins them.
     template <std::invocable Load, clock Clock = tsc_clock>
-    [[nodiscard]] result<cached<Value>> call(Key const& key, Load&& load, Clock const& clock = {});
+    [[nodiscard]] result<cached<Value>> call(Key const& key, Load&& load, Clock const& clock = {})
+    {
+        return judged_by(detail::no_judge{}).call(key, std::forward<Load>(load), clock);
+    }
+
+    /// This cache, to be asked by `call` where `classifier`, or a weir::classify, says which values
+    /// are failures. Where there is no stale value, such a value is given, with its `error`, and not kept.
+    template <class Classifier>
+    [[nodiscard]] detail::judged_cache<stale_cache, Classifier> judged_by(Classifier classifier)
+    {
+        return {*this, std::move(classifier)};
+    }
 
     bool erase(Key const& key);
     void clear();
@@ -95,6 +147,9 @@ public:
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
 private:
+    template <class Cache, class Judge>
+    friend class detail::judged_cache;
+
     struct entry {
         std::size_t hash;
         Key key;
@@ -189,30 +244,40 @@ void stale_cache<Key, Value, Hash, Equal>::store(Key key, std::shared_ptr<Value 
     take_out(s, at, gone);
 }
 
-template <class Key, class Value, class Hash, class Equal>
+template <class Cache, class Judge>
 template <std::invocable Load, clock Clock>
-result<cached<Value>> stale_cache<Key, Value, Hash, Equal>::call(Key const& key, Load&& load, Clock const& clock)
+auto detail::judged_cache<Cache, Judge>::call(key_type const& key, Load&& load, Clock const& clock) const
+    -> result<cached_value>
 {
     using returned = std::remove_cvref_t<std::invoke_result_t<Load&&>>;
-    static_assert(std::same_as<returned, result<Value>> || std::convertible_to<returned, Value>,
+    static_assert(std::same_as<returned, result<value_type>> || std::convertible_to<returned, value_type>,
                   "weir::stale_cache::call: load returns a Value or a weir::result<Value>");
     auto const asked = clock.now();
-    auto kept = find(key, asked);
+    auto kept = cache_->find(key, asked);
     if (kept && !kept->stale) return *std::move(kept);
     try {
-        result<Value> loaded = std::forward<Load>(load)();
-        if (loaded) {
-            cached<Value> answer{std::make_shared<Value const>(*std::move(loaded))};
-            store(key, answer.value, asked);
-            return answer;
-        }
-        if (!kept) return loaded.error();
-        kept->error = loaded.error();
+        result<value_type> given = std::forward<Load>(load)();
+        if (given) return loaded(key, *std::move(given), asked, kept);
+        if (!kept) return given.error();
+        kept->error = given.error();
     } catch (...) {
         if (!kept) throw;
         kept->error = error(errc::operation_threw);
     }
     return *std::move(kept);
+}
+
+template <class Cache, class Judge>
+auto detail::judged_cache<Cache, Judge>::loaded(key_type const& key, value_type&& value, time_point asked,
+                                                std::optional<cached_value> const& kept) const -> cached_value
+{
+    bool const failed = is_failure(judge_, std::as_const(value));
+    auto answer = failed && kept ? *kept : cached_value{std::make_shared<value_type const>(std::move(value))};
+    if (failed)
+        answer.error = error(errc::answer_failed);
+    else
+        cache_->store(key, answer.value, asked);
+    return answer;
 }
 
 template <class Key, class Value, class Hash, class Equal>

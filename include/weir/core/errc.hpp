@@ -20,6 +20,7 @@ enum class errc {
     attempt_timed_out,  ///< one attempt took longer than its time limit and was cancelled
     deadline_exceeded,  ///< the deadline of the whole call passed while an attempt was in flight
     operation_threw,    ///< the operation threw where only an error code can be reported
+    answer_failed,      ///< the operation gave an answer, which its classifier calls a failure
     // HTTP.
     bad_request,        ///< method, target or header is not fit to be written to the wire
     bad_response,       ///< the peer's answer is not HTTP, or breaks a limit of framing
@@ -57,6 +58,7 @@ public:
             case errc::attempt_timed_out: return "attempt timed out";
             case errc::deadline_exceeded: return "deadline exceeded";
             case errc::operation_threw: return "the operation threw an exception";
+            case errc::answer_failed: return "the answer itself was a failure";
             case errc::bad_request: return "request not fit to be sent";
             case errc::bad_response: return "response is not valid HTTP";
             case errc::body_too_large: return "body too large";
