@@ -4,16 +4,20 @@
 #include <weir/config/nacos.hpp>
 
 #include <weir/config/refresh.hpp>
+#include <weir/http/tls.hpp>
 #include <weir/limit/concurrency_limit.hpp>
 #include <weir/testing/scripted_server.hpp>
 
 #include "config/nacos_contract.hpp"
+#include "support/temporary_directory.hpp"
+#include "support/tls_front.hpp"
 
 #include <doctest/doctest.h>
 
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -35,9 +39,9 @@ struct scene {
     weir::concurrency_limit limit;
     std::optional<weir::config::refresh> follow;
 
-    void start(nacos_options o = {})
+    void start(nacos_options o = {}, std::string const& base = {})
     {
-        o.url = "nacos://127.0.0.1:" + std::to_string(server.port());
+        o.url = "nacos://127.0.0.1:" + std::to_string(server.port()) + base;
         o.data_id = "shop.json";
         o.poll = 100ms;
         weir::config::binding b;
@@ -160,6 +164,158 @@ TEST_CASE("nacos: a server that is gone without a word is noticed in the time of
     CHECK(s.until([&] { return s.limit.limit() == 6; }));
 }
 
+namespace {
+
+// The contract, and a limit of 5 to 9 that follows what it holds.
+struct contract_scene {
+    asio::io_context io;
+    weir::testing::nacos_config_contract contract;
+    weir::testing::contract_server const server{
+        io, [this](std::string const& request, std::chrono::milliseconds held) { return contract(request, held); }};
+    weir::concurrency_limit limit;
+    std::optional<weir::config::refresh> follow;
+
+    void write(int n, std::string const& group = "G", std::string const& space = "")
+    {
+        contract.contents[contract.key("shop.json", group, space)] = R"({"limit":{"limit":)" + std::to_string(n) + "}}";
+    }
+    void start(std::string const& account, std::string const& rest, nacos_options o = {})
+    {
+        o.url = "nacos://" + account + "127.0.0.1:" + std::to_string(server.endpoint().port()) + rest;
+        o.data_id = "shop.json";
+        o.poll = 100ms;
+        weir::config::binding b;
+        b.bind("limit", limit, {});
+        follow.emplace(io.get_executor(), nacos(std::move(o)), std::move(b),
+                       weir::config::refresh_options{.follow = {.backoff = weir::constant(10ms), .pace = 0ns}});
+    }
+    template <class Done>
+    bool until(Done done)
+    {
+        for (auto const end = std::chrono::steady_clock::now() + 5s; !done();)
+            if (std::chrono::steady_clock::now() > end || io.run_one_until(end) == 0) return false;
+        return true;
+    }
+    bool follows(std::uint32_t n)
+    {
+        return until([&] { return limit.limit() == n; });
+    }
+};
+
+}  // namespace
+
+TEST_CASE("nacos: signs in as the URL says, again before the token ends, and when it is not taken any more")
+{
+    for (bool const third : {true, false}) {
+        CAPTURE(third);
+        contract_scene s;
+        s.contract.v3 = third;
+        s.contract.user = "ann";
+        s.contract.password = "p@ss";
+        s.contract.token_ttl = 1;
+        s.write(5, "G", "eu");
+        s.start("ann:p%40ss@", "/nacos?namespace=eu&group=G");
+        CHECK(s.follows(5));
+        CHECK(s.follow->status().failures == 0);
+        if (third) CHECK(s.until([&] { return s.contract.logins == 2; }));  // at nine tenths of a second
+        s.contract.token_ttl = 18000;
+        s.contract.token = "t2";
+        s.write(6, "G", "eu");
+        CHECK(s.follows(6));
+        CHECK(s.follow->status().failures == 0);
+    }
+    contract_scene s;
+    s.contract.user = "ann";
+    s.start("ann:wrong@", "?group=G");
+    CHECK(s.until([&] { return s.follow->status().last_error == weir::errc::registry_refused; }));
+    CHECK(s.follow->status().note == "signing in: 403: unknown user!");
+}
+
+TEST_CASE("nacos: an interface that is gone is left, the other way round too, and nothing is taken for deleted")
+{
+    for (bool const gone : {false, true}) {
+        CAPTURE(gone);
+        contract_scene s;
+        s.contract.gone = gone;
+        s.contract.v3 = false;
+        s.write(5);
+        s.start("", "?group=G");
+        CHECK(s.follows(5));
+        s.contract.v3 = true;
+        s.contract.v1 = false;
+        CHECK(s.until([&] { return s.follow->status().answers > 1; }));
+        s.write(6);
+        CHECK(s.follows(6));
+        s.contract.v3 = false;
+        s.contract.v1 = true;
+        s.write(7);
+        CHECK(s.follows(7));
+        CHECK(s.follow->status().failures == 0);
+        CHECK_FALSE(s.follow->status().missing);
+    }
+}
+
+TEST_CASE("nacos: the base of the URL stands for /nacos, as it does in the registry")
+{
+    scene s;
+    s.server.next(script().expect("GET /nacos/v3/client/cs/config?").answer(200, v3("{}", "m")));
+    s.server.next(script().expect("GET /conf/v3/client/cs/config?").answer(200, v3("{}", "m")));
+    s.server.always(script().hang());
+    for (auto const* const base : {"/nacos", "/conf"}) {
+        s.start({}, base);
+        CHECK(s.until([&] { return s.follow->status().version == "m"; }));
+        s.follow.reset();
+    }
+    CHECK(s.server.failures().empty());
+}
+
+TEST_CASE("nacos: a token from a file is read again when it is answered by 403")
+{
+    weir::testing::temporary_directory const files;
+    auto const file = files.write("token", "t1\n");
+    contract_scene s;
+    s.contract.user = "somebody";
+    s.write(5);
+    s.start("", "?group=G&token_file=" + file);
+    CHECK(s.follows(5));
+    files.write("token", "t2\n");
+    s.contract.token = "t2";
+    s.write(6);
+    CHECK(s.follows(6));
+    CHECK(s.follow->status().failures == 0);
+}
+
+TEST_CASE("nacos: over TLS, by the authority that the URL names, and by no other")
+{
+    using weir::testing::certificate;
+    using secure_nacos = weir::config::basic_nacos<weir::http::tls_transport>;
+    contract_scene s;
+    certificate const authority({}, nullptr), other({}, nullptr);
+    weir::testing::temporary_directory const files;
+    weir::testing::tls_front const front(s.io, certificate({"IP:127.0.0.1"}, &authority), s.server.endpoint().port());
+    auto const from = [&](certificate const& trusted) {
+        return secure_nacos({.url = "nacos://127.0.0.1:" + std::to_string(front.port()) +
+                                    "?tls=true&group=G&ca_file=" + files.write("ca.pem", trusted.pem()),
+                             .data_id = "shop.json",
+                             .poll = 100ms});
+    };
+    s.write(5);
+    auto const bound = [&] {
+        weir::config::binding b;
+        b.bind("limit", s.limit, {});
+        return b;
+    };
+    s.follow.emplace(s.io.get_executor(), from(other), bound());
+    CHECK(s.until([&] { return s.follow->status().failures == 1; }));
+    CHECK(s.follow->status().last_error.message().find("verify failed") != std::string::npos);
+    s.follow.emplace(s.io.get_executor(), from(authority), bound());
+    CHECK(s.follows(5));
+    s.write(6);
+    CHECK(s.follows(6));
+    CHECK(s.follow->status().failures == 0);
+    CHECK_THROWS_AS(nacos({.url = "nacos://h?tls=true", .data_id = "a"}), std::invalid_argument);
+}
+
 TEST_CASE("nacos: what is no answer of it is refused with its reason")
 {
     auto const why = [](std::string const& body) {
@@ -174,14 +330,13 @@ TEST_CASE("nacos: what is no answer of it is refused with its reason")
     CHECK(why(R"({"code":0,"data":{"content":5}})") == "content is not a string");
     CHECK(why(R"({"code":30000,"message":"boom"})") == "30000: boom");
 
-    weir::config::detail::nacos_dialect d({.data_id = "a", .group = "G", .tenant = ""},
-                                          weir::config::detail::nacos_api::v3, 30s);
+    weir::config::detail::nacos_key const key{.data_id = "a", .group = "G", .tenant = ""};
     auto const note = [&](std::string const& body) {
         weir::http::response answer;
         answer.result(200);
         answer.body() = body;
         loaded l;
-        CHECK(d.read(answer, l) == weir::errc::bad_document);
+        CHECK(read_nacos_config(weir::registry::nacos_api::v3, answer, key, l) == weir::errc::bad_document);
         return l.note;
     };
     CHECK(note("<html>").find("bad JSON") == 0);
@@ -197,6 +352,10 @@ TEST_CASE("nacos: options are checked")
     CHECK_THROWS_AS(nacos({.data_id = "a", .group = ""}), std::invalid_argument);
     CHECK_THROWS_AS(nacos({.url = "ftp://x", .data_id = "a"}), std::invalid_argument);
     CHECK_THROWS_AS(nacos({.data_id = "a", .poll = 1ms}), std::invalid_argument);
+    CHECK_THROWS_AS(nacos({.data_id = "a", .poll = 0ms}), std::invalid_argument);
+    CHECK_THROWS_WITH(nacos({.url = "nacos://h?cluster=x", .data_id = "a"}),
+                      doctest::Contains("configurations are in no cluster"));
+    CHECK_THROWS_AS(nacos({.url = "nacos://u:p@h?token=t", .data_id = "a"}), std::invalid_argument);
     CHECK_THROWS_AS(nacos({.data_id = "a", .hold = 1s}), std::invalid_argument);
     CHECK_THROWS_AS(nacos({.data_id = "a", .timeout = 0s}), std::invalid_argument);
 }

@@ -23,7 +23,12 @@ namespace weir::testing {
 /// Nacos' own people wrote (registry/referees/run).
 class nacos_config_contract {
 public:
-    bool v3 = true;                               ///< 2.x has v1 only
+    bool v1 = true, v3 = true;   ///< which interfaces there are: 2.x has v1, 3.0 and 3.1 both, 3.2 only v3
+    bool gone = false;           ///< what is not there is switched off: 410
+    std::string user, password;  ///< that have to sign in; empty: nobody has to
+    std::string token = "t1";    ///< what signing in gives; other tokens are answered by 403
+    int token_ttl = 18000;
+    int logins = 0;
     std::map<std::string, std::string> contents;  ///< by data id, group and tenant, with \x02 between them
 
     std::string operator()(std::string const& request, std::chrono::milliseconds held)
@@ -35,7 +40,18 @@ public:
         auto has = form_fields(target.size() == path.size() ? "" : target.substr(path.size() + 1));
         has.merge(form_fields(request.substr(request.find("\r\n\r\n") + 4)));
 
-        if (path == "/nacos/v3/client/cs/config" && method == "GET" && v3) {
+        bool const third = path.starts_with("/nacos/v3/");
+        if (third ? !v3 : !v1) return gone ? say(410, "Current API will be deprecated") : say(404, R"({"status":404})");
+        if (path == "/nacos/v3/auth/user/login" || path == "/nacos/v1/auth/login") {
+            if (has["username"] != user || has["password"] != password) return say(403, "unknown user!");
+            ++logins;
+            return say(200, R"({"accessToken":")" + token + R"(","tokenTtl":)" + std::to_string(token_ttl) +
+                                R"(,"globalAdmin":true})");
+        }
+        if (!user.empty() && header_of(request, "authorization") != "Bearer " + token)
+            return third ? say(403, R"({"code":403,"message":"access denied","data":null})")
+                         : say(403, R"({"status":403,"message":"token invalid!"})");
+        if (path == "/nacos/v3/client/cs/config" && method == "GET") {
             auto const found = contents.find(key(has["dataId"], has["groupName"], has["namespaceId"]));
             if (found == contents.end())
                 return say(404, R"({"code":20004,"message":"config data not exist","data":null})");

@@ -8,12 +8,14 @@
 #include <weir/testing/scripted_server.hpp>
 
 #include "config/spring_contract.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <doctest/doctest.h>
 
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -153,6 +155,39 @@ TEST_CASE("spring: the server that another client takes for real: profiles, labe
     contract.authorization = "Basic b3RoZXI=";
     CHECK(until([&] { return follow.status().last_error == weir::errc::registry_refused; }));
     CHECK(limit.limit() == 7);
+}
+
+TEST_CASE("spring: a token from a file is read again when it is not taken, and sent beside a password")
+{
+    asio::io_context io;
+    weir::testing::scripted_server server(io.get_executor());
+    weir::testing::temporary_directory const files;
+    auto const file = files.write("token", "t1\n");
+    server.next(
+        script().expect("X-Config-Token: t1\r\n").answer(200, answer("1", R"({"source":{"limit.limit":"6"}})")));
+    server.next(script().expect("X-Config-Token: t1\r\n").answer(403, "{}"));
+    server.next(
+        script().expect("X-Config-Token: t2\r\n").answer(200, answer("2", R"({"source":{"limit.limit":"7"}})")));
+    server.always(script().hang());
+    weir::concurrency_limit limit;
+    weir::config::binding b;
+    b.bind("limit", limit, {});
+    weir::config::refresh const follow(io.get_executor(),
+                                       spring({.url = "spring://user:pass@127.0.0.1:" + std::to_string(server.port()),
+                                               .application = "shop",
+                                               .token_file = file,
+                                               .poll = 100ms}),
+                                       std::move(b), {.follow = {.pace = 0ns}});
+    auto const until = [&](std::uint32_t n) {
+        for (auto const end = std::chrono::steady_clock::now() + 5s; limit.limit() != n;)
+            if (std::chrono::steady_clock::now() > end || io.run_one_until(end) == 0) return false;
+        return true;
+    };
+    CHECK(until(6));
+    files.write("token", "t2\n");
+    CHECK(until(7));
+    CHECK(follow.status().failures == 0);
+    CHECK(server.failures().empty());
 }
 
 TEST_CASE("spring: options are checked")

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,11 +18,12 @@ namespace http = weir::http;
 
 namespace {
 
-config::loaded checked(config::detail::http_dialect& d, http::response const& answer)
+template <class Read>
+config::loaded checked(Read read)
 {
     config::loaded l, again;
-    auto const ec = d.read(answer, l);
-    if (d.read(answer, again) != ec || again != l) std::abort();
+    auto const ec = read(l);
+    if (read(again) != ec || again != l) std::abort();
     if (ec ? l.note.empty() : l.missing && l.note.empty()) std::abort();
     if (ec) l.document = {};
     return l;
@@ -35,16 +35,13 @@ void nacos(std::uint8_t kind, http::response answer)
     auto const head = answer.body().substr(0, answer.body().find('\n'));
     answer.set("Content-MD5", head);
     answer.set("Config-Type", head);
-    std::optional<config::detail::nacos_api> api;
-    if (kind % 3 != 0) api = kind % 3 == 1 ? config::detail::nacos_api::v1 : config::detail::nacos_api::v3;
-    config::detail::nacos_dialect d({.data_id = "shop.json", .group = "G", .tenant = "t"}, api,
-                                    std::chrono::seconds(30));
-    if (d.ask_otherwise(answer) && d.ask_otherwise(answer)) std::abort();
-    auto const l = checked(d, answer);
+    auto const api = kind % 3 == 1 ? config::detail::nacos_api::v1 : config::detail::nacos_api::v3;
+    config::detail::nacos_key const key{.data_id = "shop.json", .group = "G", .tenant = "t"};
+    auto const l =
+        checked([&](config::loaded& out) { return config::detail::read_nacos_config(api, answer, key, out); });
 
     // The question to be held: one configuration, whose three separators are none of its fields'.
-    http::request q;
-    if (!d.waiting_question(l.document.version, q)) return;
+    auto const q = config::detail::nacos_config_listening(key, l.document.version, std::chrono::seconds(30));
     auto const& body = q.body();
     if (!body.starts_with("Listening-Configs=") || !body.ends_with("%02t%01")) std::abort();
     for (char const c : body.substr(18))
@@ -53,8 +50,8 @@ void nacos(std::uint8_t kind, http::response answer)
 
 void spring(http::response const& answer)
 {
-    config::detail::spring_dialect d("/shop/prod", {});
-    auto const l = checked(d, answer);
+    config::detail::spring_dialect const d("/shop/prod", {});
+    auto const l = checked([&](config::loaded& out) { return d.read(answer, out); });
     if (l.document.bytes.empty()) return;
     std::string why;
     auto const read = weir::registry::detail::parse_strict(l.document.bytes, why, 64);

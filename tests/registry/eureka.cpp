@@ -5,6 +5,7 @@
 
 #include <weir/registry/concepts.hpp>
 #include "registry/eureka_contract.hpp"
+#include "registry/update_and_drain.hpp"
 
 #include <doctest/doctest.h>
 
@@ -166,6 +167,14 @@ TEST_CASE("eureka: a critical lease is out of service, stays so when it is regis
     auto const beats = s.held->status().beats;
     CHECK(s.until([&] { return s.held->status().beats > beats + 1; }));
     CHECK(s.status("a") == "UP");
+}
+
+TEST_CASE("eureka: a lease says something else, moves, is out of service while it drains, and goes")
+{
+    scene s;
+    eureka const registry(s.io.get_executor(), s.options());
+    weir::testing::check_update_and_drain(registry, 1s, [&](auto const& so) { return s.until(so); });
+    CHECK(s.contract.instances.empty());
 }
 
 TEST_CASE("eureka: a status left behind by an earlier life of the instance is put right")

@@ -4,6 +4,8 @@
 #include <weir/registry/concepts.hpp>
 #include <weir/testing/virtual_time.hpp>
 
+#include "registry/update_and_drain.hpp"
+
 #include <doctest/doctest.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -238,6 +240,16 @@ TEST_CASE("memory: a lease keeps its instance passing; without it the TTL takes 
     CHECK(states(*registry.list({"web"})) == "a-");
     world.run_for(1min);
     CHECK(registry.list({"web"})->instances->empty());
+}
+
+TEST_CASE("memory: a lease says something else, moves, is critical while it drains, and goes")
+{
+    weir::testing::virtual_time world;
+    memory registry(world.get_executor());
+    weir::testing::check_update_and_drain(registry, 3s, [&](auto const& so) {
+        for (int n = 0; n < 1000 && !so(); ++n) world.run_for(10ms);
+        return so();
+    });
 }
 
 TEST_CASE("memory: deregistering by lease and by id; resolving")

@@ -5,6 +5,7 @@
 
 #include <weir/registry/concepts.hpp>
 #include "registry/nacos_contract.hpp"
+#include "registry/update_and_drain.hpp"
 
 #include <doctest/doctest.h>
 
@@ -220,6 +221,36 @@ TEST_CASE("nacos: a critical lease is disabled, stays so when it is registered a
     CHECK_FALSE(s.enabled());
     s.held->set_state(health::passing);
     CHECK(s.until([&] { return s.enabled() && s.set(w) == "10.0.0.1 "; }));
+}
+
+TEST_CASE("nacos: a lease says something else, moves to another address without leaving the old one, drains and goes")
+{
+    for (bool const third : {true, false}) {
+        CAPTURE(third);
+        scene s;
+        s.contract.v3 = third;
+        nacos const registry(s.io.get_executor(), s.options());
+        weir::testing::check_update_and_drain(
+            registry, 300ms, [&](auto const& so) { return s.until(so); }, 800ms, third);
+        CHECK(s.contract.instances.empty());
+    }
+}
+
+TEST_CASE("nacos: an old address that could not be taken out at once is taken out later")
+{
+    scene s;
+    nacos const registry(s.io.get_executor(), s.options());
+    auto r = s.web();
+    REQUIRE(s.enroll(registry, r));
+    s.contract.refuse_removals = true;
+    r.address = "10.0.0.9";
+    s.held->update(r);
+    REQUIRE(s.until([&] { return s.contract.instances.size() == 2; }));
+    REQUIRE(s.until([&] { return s.asked("DELETE /nacos/v3/client/ns/instance") >= 2; }));
+    s.contract.refuse_removals = false;
+    CHECK(s.until([&] { return s.contract.instances.size() == 1; }));
+    CHECK(s.contract.instances.count("10.0.0.9:80") == 1);
+    CHECK(s.held->registered());
 }
 
 TEST_CASE("nacos: signs in once, again when the token is not taken any more, and before it ends")

@@ -30,6 +30,7 @@ public:
     int token_ttl = 18000;
     int beat_interval = 0;  ///< 0: as the instance has it
     bool degraded = false;
+    bool refuse_removals = false;
     std::vector<std::string> asked;                        ///< first lines
     std::vector<std::map<std::string, std::string>> told;  ///< parameters of each
     std::map<std::string, boost::json::object> instances;  ///< of web, by ip:port
@@ -91,6 +92,7 @@ public:
             return say(200, R"({"clientBeatInterval":)" + every + R"(,"code":10200,"lightBeatEnabled":true})");
         }
         if (path == at && method == "DELETE") {
+            if (refuse_removals) return say(503, "busy");
             instances.erase(id);  // "if instance not found, also return remove success"
             return ok(third);
         }

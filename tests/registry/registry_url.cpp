@@ -71,6 +71,16 @@ TEST_CASE("registry_url: every part is read, decoded, and has its default")
     CHECK(registry_url::parse("demo://a?tls=true", form()).tls);
     CHECK(registry_url::parse("demo://a?tls=true", form()).servers[0].port == 1234);
 
+    auto const over_tls = registry_url::parse("https://a?ca_file=/ca&cert_file=/c&key_file=/k&server_name=b", form());
+    CHECK(over_tls.tls_files().ca_file == "/ca");
+    CHECK(over_tls.tls_files().cert_file == "/c");
+    CHECK(over_tls.tls_files().key_file == "/k");
+    CHECK(over_tls.tls_files().server_name == "b");
+    CHECK_FALSE(registry_url::parse("https://a", form()).tls_files().any());
+    registry_url_form const secure{.scheme = "s", .example = "s://a", .port = 1, .secure = true};
+    CHECK(registry_url::parse("s://a?ca_file=/ca", secure).tls);
+    CHECK_FALSE(registry_url::parse("http://a", secure).tls);
+
     registry_url_form const file{
         .scheme = "file", .example = "file:///etc/x.json", .servers = registry_url_form::none, .http = false};
     CHECK(registry_url::parse("file:///etc/x%3F.json", file).path == "/etc/x?.json");
@@ -122,12 +132,18 @@ TEST_CASE("registry_url: what cannot be used is refused with what was wrong and 
           row{"demo://u:%0a@a", "has a control character"},
           row{"demo://a/%", "the path has a %"},
           row{"demo://a/%00", "the path has a control character"},
-          row{"demo://a?x=1", "there is no parameter \"x\"; it knows token, dc, wait, deep, limit, tls"},
+          row{"demo://a?x=1",
+              "there is no parameter \"x\"; it knows token, dc, wait, deep, limit, tls, ca_file, cert_file, "
+              "key_file, server_name"},
           row{"demo://a?dc", "pairs key=value"},
           row{"demo://a?=1", "pairs key=value"},
           row{"demo://a?dc=1&&wait=1s", "pairs key=value"},
           row{"demo://a?dc=1&d%63=2", "dc must be given once"},
           row{"demo://a?dc=%zz", "a parameter's value has a %"},
+          row{"demo://a?ca_file=/x", "the parameter ca_file needs https:// or tls=true"},
+          row{"http://a?server_name=b", "the parameter server_name needs https:// or tls=true"},
+          row{"https://a?ca_file=", "the parameter ca_file must not be empty"},
+          row{"https://a?key_file=/k", "cert_file and key_file must be given together"},
           row{"demo://a?tls=yes", "tls must be true or false"}}) {
         CAPTURE(text);
         auto const why = refusal(text);

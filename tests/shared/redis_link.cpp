@@ -3,6 +3,10 @@
 
 #include "shared/fake_redis.hpp"
 
+#include <support/temporary_directory.hpp>
+#include <support/tls_front.hpp>
+#include <weir/http/tls.hpp>
+
 #include <doctest/doctest.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -92,6 +96,56 @@ TEST_CASE("redis_link: greets with AUTH and SELECT before anything else, and a r
     g.wait(1);
     CHECK(g.ends[0].how == error_code(std::error_code(store_errc::refused)));
     CHECK(g.server.seen.size() == 1);
+}
+
+TEST_CASE("redis_link: a password in a file is read for each connection")
+{
+    weir::testing::temporary_directory const files;
+    fixture f({.user = "app", .password_file = files.path() / "password"});
+    f.send("one");
+    f.wait(1);
+    CHECK(f.ends[0].how == error_code(std::error_code(store_errc::refused)));
+    CHECK(f.server.seen.empty());
+    for (auto const* const password : {"first", "second"}) {
+        CAPTURE(password);
+        f.server.seen.clear();
+        f.server.cut();
+        files.write("password", std::string(password) + '\n');
+        for (auto n = f.ends.size(); f.ends.back().text != "OK" || n == f.ends.size();) {
+            f.send("PING");
+            f.wait(++n);
+            if (f.ends.back().text != "OK") f.io.run_one_for(10ms);
+            if (f.ends.back().text == "OK") break;
+        }
+        CHECK(f.server.seen == std::vector<std::string>{"AUTH app " + std::string(password), "PING"});
+    }
+}
+
+TEST_CASE("redis_link: over TLS as in clear, and by no other authority than the one that is trusted")
+{
+    using weir::testing::certificate;
+    using secure_link = weir::basic_redis_link<weir::http::tls_transport>;
+    asio::io_context io{1};
+    fake_redis server{io};
+    server.answer = [](std::string const& c) { return "+" + c + "\r\n"; };
+    certificate const authority({}, nullptr), other({}, nullptr);
+    weir::testing::tls_front const front(io, certificate({"IP:127.0.0.1"}, &authority), server.port());
+    auto const outcome = [&](certificate const& trusted) {
+        secure_link link(io.get_executor(), {.port = front.port()},
+                         {.password = weir::registry::secret("p"), .connect_timeout = 5s, .timeout = 5s},
+                         weir::http::tls_transport({.authorities_pem = trusted.pem()}));
+        std::optional<std::string> said;
+        link.async_command(redis_command({"PING"}), [&](error_code ec, redis_reply const& r) {
+            said = ec ? ec.message() : std::string(r.value().text());
+        });
+        for (auto const end = std::chrono::steady_clock::now() + 10s; !said && std::chrono::steady_clock::now() < end;)
+            io.run_one_for(10ms);
+        return said.value_or("nothing");
+    };
+    CHECK(outcome(authority) == "PING");
+    CHECK(server.seen == std::vector<std::string>{"AUTH p", "PING"});
+    CHECK(outcome(other).find("verify failed") != std::string::npos);
+    CHECK(server.seen.size() == 2);
 }
 
 TEST_CASE("redis_link: a lost connection ends what was under way, refuses while it rests, and comes back by itself")

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <support/temporary_directory.hpp>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
@@ -53,27 +55,6 @@ inline std::string find_program(char const* variable, std::string const& name)
         if (auto const program = directory + "/" + name; ::access(program.c_str(), X_OK) == 0) return program;
     return {};
 }
-
-/// A directory of its own, gone with this object.
-class temporary_directory {
-public:
-    temporary_directory()
-    {
-        auto name = (std::filesystem::temp_directory_path() / "weir-test-XXXXXX").string();
-        if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
-        path_ = name;
-    }
-    temporary_directory(temporary_directory const&) = delete;
-    ~temporary_directory()
-    {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
 
 /// A real server as a child, which goes with this object, and with this process however it ends. What it says is
 /// appended to a file.

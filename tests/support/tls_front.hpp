@@ -17,17 +17,22 @@
 
 namespace weir::testing {
 
-/// Speaks TLS to clients, and passes on what they say in clear to a server on a port of the loopback.
+/// Speaks TLS to clients, of which it may want to see a certificate, and passes on what they say in clear to a server on a port of the loopback.
 class tls_front {
     using tcp = boost::asio::ip::tcp;
     using error_code = boost::system::error_code;
 
 public:
-    tls_front(boost::asio::io_context& io, certificate const& shown, std::uint16_t to)
+    tls_front(boost::asio::io_context& io, certificate const& shown, std::uint16_t to,
+              certificate const* clients_by = nullptr)
         : context_(boost::asio::ssl::context::tls_server), acceptor_(io, {loopback(), 0}), to_(to)
     {
         context_.use_certificate_chain(boost::asio::buffer(shown.pem()));
         context_.use_private_key(boost::asio::buffer(shown.key_pem()), boost::asio::ssl::context::pem);
+        if (clients_by) {
+            context_.add_certificate_authority(boost::asio::buffer(clients_by->pem()));
+            context_.set_verify_mode(boost::asio::ssl::verify_peer | boost::asio::ssl::verify_fail_if_no_peer_cert);
+        }
         accept();
     }
 

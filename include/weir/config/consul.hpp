@@ -9,6 +9,7 @@
 #include <weir/registry/detail/consul_session.hpp>
 #include <weir/registry/detail/http_session.hpp>
 #include <weir/registry/detail/network_registry.hpp>
+#include <weir/registry/detail/transport_for.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_state.hpp>
@@ -52,12 +53,12 @@ struct consul_kv_options {
 template <class Transport = http::plain_transport>
 class basic_consul {
 public:
-    explicit basic_consul(consul_kv_options o, Transport transport = {})
+    explicit basic_consul(consul_kv_options o, std::optional<Transport> transport = {})
         : agent_(std::make_shared<registry::detail::consul_config const>(
-              o.agent, registry::detail::http_channels_over(std::move(transport)))),
+              o.agent, registry::detail::http_channels_over(registry::detail::transport_for(
+                           o.agent.address(), std::move(transport), "consul_kv_options.agent.url")))),
           key_(std::move(o.key))
     {
-        registry::detail::check_transport<Transport>(agent_->tls, "consul_kv_options.agent.url");
         if (key_.empty() || key_.starts_with('/'))
             throw std::invalid_argument("weir: consul_kv_options.key must be like \"config/checkout\", and is \"" +
                                         key_ + '"');

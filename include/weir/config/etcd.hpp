@@ -9,6 +9,7 @@
 #include <weir/registry/detail/etcd_watch.hpp>
 #include <weir/registry/detail/http_channel.hpp>
 #include <weir/registry/detail/spawned.hpp>
+#include <weir/registry/detail/transport_for.hpp>
 #include <weir/registry/etcd_options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -53,12 +54,12 @@ struct etcd_kv_options {
 template <class Transport = http::plain_transport>
 class basic_etcd {
 public:
-    explicit basic_etcd(etcd_kv_options o, Transport transport = {})
+    explicit basic_etcd(etcd_kv_options o, std::optional<Transport> transport = {})
         : cluster_(std::make_shared<registry::detail::etcd_config const>(
-              o.cluster, registry::detail::http_channels_over(std::move(transport)))),
+              o.cluster, registry::detail::http_channels_over(registry::detail::transport_for(
+                             o.cluster.address(), std::move(transport), "etcd_kv_options.cluster.url")))),
           key_(std::move(o.key))
     {
-        registry::detail::check_transport<Transport>(cluster_->tls, "etcd_kv_options.cluster.url");
         if (key_.empty())
             throw std::invalid_argument("weir: etcd_kv_options.key must be like \"/config/checkout\", and is empty");
         bool const yaml = key_.ends_with(".yaml") || key_.ends_with(".yml");

@@ -11,12 +11,14 @@
 #include <weir/registry/detail/base64.hpp>
 #include <weir/registry/detail/http_session.hpp>
 #include <weir/registry/detail/registry_url.hpp>
+#include <weir/registry/detail/transport_for.hpp>
 #include <weir/registry/secret.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -26,10 +28,11 @@ namespace weir::config {
 struct spring_options {
     /// `spring://[user:password@]host[:port][,...][/base]`, with port 8888 unless given; http:// and https:// too.
     std::string url = "spring://127.0.0.1:8888";
-    std::string application = {};                ///< its name, or several with commas between them
-    std::string profiles = "default";            ///< "prod", "prod,eu": the server puts the last one first
-    std::string label = {};                      ///< branch or tag; empty: the server's own
-    registry::secret token = {};                 ///< sent as X-Config-Token; empty: none
+    std::string application = {};      ///< its name, or several with commas between them
+    std::string profiles = "default";  ///< "prod", "prod,eu": the server puts the last one first
+    std::string label = {};            ///< branch or tag; empty: the server's own
+    registry::secret token = {};       ///< sent as X-Config-Token; empty: none
+    std::string token_file = {};       ///< the token is in this file, read again each minute and when it is not taken
     duration poll = std::chrono::seconds(10);    ///< pause between two reads, and up to a tenth more; from 100 ms
     duration timeout = std::chrono::seconds(5);  ///< of one read
     http::client_options connection = {};        ///< but for its timeout and idle_timeout
@@ -46,18 +49,18 @@ struct spring_options {
 template <class Transport = http::plain_transport>
 class basic_spring {
 public:
-    explicit basic_spring(spring_options o, Transport transport = {});
+    explicit basic_spring(spring_options o, std::optional<Transport> transport = {});
 
     [[nodiscard]] detail::http_poll open(asio::any_io_executor strand) const
     {
-        auto dialect = std::make_unique<detail::spring_dialect>(target_, token_);
+        auto dialect = std::make_unique<detail::spring_dialect const>(target_, basic_);
         return {std::move(strand), access_, std::move(dialect), poll_, timeout_, patience_};
     }
 
 private:
     std::shared_ptr<registry::detail::http_access> access_;
     std::string target_;
-    registry::secret token_;
+    registry::secret basic_;
     duration poll_, timeout_, patience_;
 };
 
@@ -66,27 +69,29 @@ using spring = basic_spring<>;
 // Bodies
 
 template <class Transport>
-basic_spring<Transport>::basic_spring(spring_options o, Transport transport)
-    : token_(std::move(o.token)), poll_(o.poll), timeout_(o.timeout), patience_(o.poll + o.poll / 10 + o.timeout)
+basic_spring<Transport>::basic_spring(spring_options o, std::optional<Transport> transport)
+    : poll_(o.poll), timeout_(o.timeout), patience_(o.poll + o.poll / 10 + o.timeout)
 {
     using registry::detail::http_access_options;
     using weir::detail::bad_option;
     auto const u = registry::detail::registry_url::parse(
         o.url, {.scheme = "spring", .example = "spring://127.0.0.1:8888", .port = 8888, .user = true});
-    registry::detail::check_transport<Transport>(u.tls, "spring_options.url");
+    auto through = registry::detail::transport_for(u, std::move(transport), "spring_options.url");
     if (o.application.empty()) throw std::invalid_argument("weir: spring_options.application must not be empty");
     if (o.profiles.empty()) throw std::invalid_argument("weir: spring_options.profiles must not be empty");
-    if (!http::valid_field_value(token_.reveal()))
+    if (!http::valid_field_value(o.token.reveal()))
         throw std::invalid_argument("weir: spring_options.token must be without control characters");
     if (o.poll < std::chrono::milliseconds(100)) bad_option("spring_options.poll", "at least 100 ms", o.poll);
     if (o.timeout <= duration::zero()) bad_option("spring_options.timeout", "above 0 ms", o.timeout);
     http_access_options a{.servers = u.servers, .base = u.path, .connection = o.connection};
-    if (!u.user.empty()) {
-        a.credentials.prefix = "Basic ";
-        a.credentials.token = registry::secret(registry::detail::to_base64(u.user + ':' + u.password.reveal()));
-    }
-    access_ = std::make_shared<registry::detail::http_access>(
-        std::move(a), registry::detail::http_channels_over(std::move(transport)));
+    a.credentials.header = "X-Config-Token";
+    a.credentials.token = std::move(o.token);
+    a.credentials.file = std::move(o.token_file);
+    a.credentials.forbidden_too = true;
+    if (!u.user.empty())
+        basic_ = registry::secret("Basic " + registry::detail::to_base64(u.user + ':' + u.password.reveal()));
+    access_ = std::make_shared<registry::detail::http_access>(std::move(a),
+                                                              registry::detail::http_channels_over(std::move(through)));
     target_ = '/' + detail::spring_name(o.application) + '/' + detail::spring_name(o.profiles);
     if (!o.label.empty()) target_ += '/' + detail::spring_name(o.label);
 }

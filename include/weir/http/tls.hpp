@@ -41,6 +41,7 @@ public:
     template <class Executor>
     using stream = asio::ssl::stream<asio::basic_stream_socket<asio::ip::tcp, Executor>>;
 
+    using options = tls_options;
     static constexpr bool handshakes = true;
 
     tls_transport() : tls_transport(tls_options{}) {}

@@ -5,10 +5,12 @@
 #include <weir/registry/consul_options.hpp>
 #include <weir/registry/detail/consul_session.hpp>
 #include <weir/registry/detail/network_registry.hpp>
+#include <weir/registry/detail/transport_for.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -38,10 +40,11 @@ public:
     static constexpr std::string_view scheme = "consul";
     static constexpr bool tls = Transport::handshakes;
 
-    explicit basic_consul(executor_type executor, options const& o = {}, Transport transport = {})
-        : basic_consul(
-              std::make_shared<detail::consul_config const>(o, detail::http_channels_over(std::move(transport))),
-              std::move(executor))
+    explicit basic_consul(executor_type executor, options const& o = {}, std::optional<Transport> transport = {})
+        : basic_consul(std::make_shared<detail::consul_config const>(
+                           o, detail::http_channels_over(
+                                  detail::transport_for(o.address(), std::move(transport), "consul_options.url"))),
+                       std::move(executor))
     {
     }
 
@@ -52,7 +55,6 @@ private:
               {.watch = c->options.watch, .lease = c->options.lease, .timeout = c->options.timeout},
               [c](executor_type const& strand, duration limit) { return detail::consul_session(strand, c, limit); })
     {
-        detail::check_transport<Transport>(c->tls, "consul_options.url");
     }
 };
 

@@ -4,11 +4,13 @@
 #include <weir/http/transport.hpp>
 #include <weir/registry/detail/etcd_session.hpp>
 #include <weir/registry/detail/network_registry.hpp>
+#include <weir/registry/detail/transport_for.hpp>
 #include <weir/registry/etcd_options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -44,8 +46,10 @@ public:
     static constexpr std::string_view scheme = "etcd";
     static constexpr bool tls = Transport::handshakes;
 
-    explicit basic_etcd(executor_type executor, options const& o = {}, Transport transport = {})
-        : basic_etcd(std::make_shared<detail::etcd_config const>(o, detail::http_channels_over(std::move(transport))),
+    explicit basic_etcd(executor_type executor, options const& o = {}, std::optional<Transport> transport = {})
+        : basic_etcd(std::make_shared<detail::etcd_config const>(
+                         o, detail::http_channels_over(
+                                detail::transport_for(o.address(), std::move(transport), "etcd_options.url"))),
                      std::move(executor))
     {
     }
@@ -57,7 +61,6 @@ private:
               {.watch = c->options.watch, .lease = c->options.lease, .timeout = c->options.timeout},
               [c](executor_type const& strand, duration limit) { return detail::etcd_session(strand, c, limit); })
     {
-        detail::check_transport<Transport>(c->tls, "etcd_options.url");
     }
 };
 

@@ -4,11 +4,13 @@
 #include <weir/http/transport.hpp>
 #include <weir/registry/detail/eureka_session.hpp>
 #include <weir/registry/detail/network_registry.hpp>
+#include <weir/registry/detail/transport_for.hpp>
 #include <weir/registry/eureka_options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -46,10 +48,11 @@ public:
     static constexpr std::string_view scheme = "eureka";
     static constexpr bool tls = Transport::handshakes;
 
-    explicit basic_eureka(executor_type executor, options const& o = {}, Transport transport = {})
-        : basic_eureka(
-              std::make_shared<detail::eureka_config const>(o, detail::http_channels_over(std::move(transport))),
-              std::move(executor))
+    explicit basic_eureka(executor_type executor, options const& o = {}, std::optional<Transport> transport = {})
+        : basic_eureka(std::make_shared<detail::eureka_config const>(
+                           o, detail::http_channels_over(
+                                  detail::transport_for(o.address(), std::move(transport), "eureka_options.url"))),
+                       std::move(executor))
     {
     }
 
@@ -60,7 +63,6 @@ private:
               {.watch = c->options.watch, .lease = c->options.lease, .timeout = c->options.timeout},
               [c](executor_type const& strand, duration limit) { return detail::eureka_session(strand, c, limit); })
     {
-        detail::check_transport<Transport>(c->tls, "eureka_options.url");
     }
 };
 

@@ -4,11 +4,12 @@
 #include <weir/http/tls.hpp>
 #include <weir/registry/detail/kubernetes_session.hpp>
 #include <weir/registry/detail/network_registry.hpp>
+#include <weir/registry/detail/registry_url.hpp>
+#include <weir/registry/detail/transport_for.hpp>
 #include <weir/registry/kubernetes_options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
-#include <concepts>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -39,14 +40,14 @@ public:
     static constexpr std::string_view scheme = "k8s";  // which is over TLS without saying so
 
     explicit basic_kubernetes(executor_type executor, options const& o = {})
-        : basic_kubernetes(o.checked(), std::move(executor))
+        : basic_kubernetes(o.checked(), o.address(), std::move(executor))
     {
     }
 
 private:
-    basic_kubernetes(options const& checked, executor_type executor)
+    basic_kubernetes(options const& checked, detail::registry_url const& given, executor_type executor)
         : basic_kubernetes(std::make_shared<detail::kubernetes_config const>(
-                               checked, detail::http_channels_over(transport_for(checked))),
+                               checked, detail::http_channels_over(transport_for(checked, given))),
                            std::move(executor))
     {
     }
@@ -58,11 +59,13 @@ private:
     {
     }
 
-    [[nodiscard]] static Transport transport_for(options const& checked)
+    [[nodiscard]] static Transport transport_for(options const& checked, detail::registry_url const& given)
     {
-        detail::check_transport<Transport>(checked.address().tls, "kubernetes_options.url");
-        if constexpr (std::same_as<Transport, http::tls_transport>)
-            return http::tls_transport({.authorities_file = checked.ca_file});
+        detail::check_transport<Transport>(given.tls, "kubernetes_options.url");
+        auto files = given.tls_files();
+        files.ca_file = checked.ca_file;
+        if constexpr (Transport::handshakes)
+            return detail::transport_with<Transport>(files, given);
         else
             return Transport();
     }

@@ -21,8 +21,8 @@ namespace weir::registry {
 
 /// Options of registry::kubernetes. In a pod the defaults are right.
 struct kubernetes_options {
-    /// The API servers: `k8s://[host[:port][,host[:port]...]][/namespace][?token_file=&ca_file=&wait=45s]`, over TLS,
-    /// with port 443 unless given. Without a host: the one that a pod is told of in KUBERNETES_SERVICE_HOST and
+    /// The API servers: `k8s://[host[:port][,host[:port]...]][/namespace][?token_file=&wait=45s&ca_file=&cert_file=
+    /// &key_file=&server_name=]`, over TLS, with port 443 unless given. Without a host: the one that a pod is told of in KUBERNETES_SERVICE_HOST and
     /// KUBERNETES_SERVICE_PORT. `https://...` is taken too, and `http://...` as for `kubectl proxy`. What it says of
     /// the fields below wins.
     std::string url = "k8s://";
@@ -50,13 +50,12 @@ struct kubernetes_options {
 
 inline detail::registry_url kubernetes_options::address() const
 {
-    auto u = detail::registry_url::parse(url, {.scheme = "k8s",
-                                               .example = "k8s://10.96.0.1:443",
-                                               .port = 443,
-                                               .parameters = {"token_file", "ca_file", "wait"},
-                                               .servers = detail::registry_url_form::optional});
-    if (u.scheme == "k8s") u.tls = true;
-    return u;
+    return detail::registry_url::parse(url, {.scheme = "k8s",
+                                             .example = "k8s://10.96.0.1:443",
+                                             .port = 443,
+                                             .parameters = {"token_file", "wait"},
+                                             .servers = detail::registry_url_form::optional,
+                                             .secure = true});
 }
 
 inline kubernetes_options kubernetes_options::checked() const

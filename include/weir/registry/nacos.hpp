@@ -4,11 +4,13 @@
 #include <weir/http/transport.hpp>
 #include <weir/registry/detail/nacos_session.hpp>
 #include <weir/registry/detail/network_registry.hpp>
+#include <weir/registry/detail/transport_for.hpp>
 #include <weir/registry/nacos_options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -42,9 +44,11 @@ public:
     static constexpr std::string_view scheme = "nacos";
     static constexpr bool tls = Transport::handshakes;
 
-    explicit basic_nacos(executor_type executor, options const& o = {}, Transport transport = {})
-        : basic_nacos(std::make_shared<detail::nacos_config>(o, detail::http_channels_over(std::move(transport))),
-                      std::move(executor))
+    explicit basic_nacos(executor_type executor, options const& o = {}, std::optional<Transport> transport = {})
+        : basic_nacos(
+              std::make_shared<detail::nacos_config>(o, detail::http_channels_over(detail::transport_for(
+                                                            o.address(), std::move(transport), "nacos_options.url"))),
+              std::move(executor))
     {
     }
 
@@ -55,7 +59,6 @@ private:
               {.watch = c->options.watch, .lease = c->options.lease, .timeout = c->options.timeout},
               [c](executor_type const& strand, duration limit) { return detail::nacos_session(strand, c, limit); })
     {
-        detail::check_transport<Transport>(c->tls, "nacos_options.url");
     }
 };
 

@@ -26,7 +26,8 @@ enum class nacos_api : std::uint8_t { v1 = 1, v3 = 3 };
 struct nacos_options {
     /// The servers: `nacos://[user:password@]host[:port][,host[:port]...][/base]`, with port 8848 unless given, and the
     /// base /nacos unless given; `http://...` and `https://...` are taken too.
-    /// `?namespace=&group=&cluster=&token=&api=v1|v3&poll=&tls=true` say what the fields below say, and win.
+    /// `?namespace=&group=&cluster=&token=&token_file=&api=v1|v3&poll=&tls=true` say what the fields below say, and
+    /// win.
     std::string url = "nacos://127.0.0.1:8848";
     std::string name_space = "public";  ///< its id
     std::string group = "DEFAULT_GROUP";
@@ -34,6 +35,7 @@ struct nacos_options {
     std::string user = {};            ///< signs in, and again before the server's token ends; empty: does not
     secret password = {};
     secret token = {};                  ///< instead of user and password: sent as a bearer's; empty: none
+    std::string token_file = {};        ///< the token is in this file, read again each minute and when it is not taken
     std::optional<nacos_api> api = {};  ///< empty: v3, and v1 where the server does not have that
     /// Pause between two reads, up to a tenth shorter at random; 100 ms to 1 h, or 0: what a v1 server asks for
     /// (cacheMillis, but 1 s to 1 min), and 10 s, its default, with v3, whose servers say nothing.
@@ -54,11 +56,12 @@ struct nacos_options {
 
 inline detail::registry_url nacos_options::address() const
 {
-    return detail::registry_url::parse(url, {.scheme = "nacos",
-                                             .example = "nacos://127.0.0.1:8848",
-                                             .port = 8848,
-                                             .parameters = {"namespace", "group", "cluster", "token", "api", "poll"},
-                                             .user = true});
+    return detail::registry_url::parse(
+        url, {.scheme = "nacos",
+              .example = "nacos://127.0.0.1:8848",
+              .port = 8848,
+              .parameters = {"namespace", "group", "cluster", "token", "token_file", "api", "poll"},
+              .user = true});
 }
 
 inline nacos_options nacos_options::checked() const
@@ -71,6 +74,7 @@ inline nacos_options nacos_options::checked() const
     o.group = u.text("group", o.group);
     o.cluster = u.text("cluster", o.cluster);
     if (u.has("token")) o.token = u.hidden("token");
+    o.token_file = u.text("token_file", o.token_file);
     if (auto const which = u.text("api"); which == "v1" || which == "v3")
         o.api = which == "v1" ? nacos_api::v1 : nacos_api::v3;
     else if (u.has("api"))
@@ -83,8 +87,8 @@ inline nacos_options nacos_options::checked() const
                                         " must be a name without spaces, commas and @");
     if (o.user.empty() && !o.password.empty())
         throw std::invalid_argument("weir: nacos_options.user must not be empty when there is a password");
-    if (!o.user.empty() && !o.token.empty())
-        throw std::invalid_argument("weir: nacos_options.token must be empty when there is a user");
+    if (!o.user.empty() && !(o.token.empty() && o.token_file.empty()))
+        throw std::invalid_argument("weir: nacos_options.token and token_file must be empty when there is a user");
     if (!http::valid_field_value(o.token.reveal()))
         throw std::invalid_argument("weir: nacos_options.token must be without control characters");
     bool const fits = o.poll >= std::chrono::milliseconds(100) && o.poll <= std::chrono::hours(1);

@@ -24,8 +24,8 @@ namespace weir::registry {
 ///
 ///   auto registry = weir::registry::open(io.get_executor(), "consul://10.0.0.1,10.0.0.2?token_file=/run/token");
 ///
-///   consul://host[:port][,host...][/base]    see consul_options.hpp; with tls=true over TLS, verified as the system
-///   says etcd://[user:password@]host[:port][,host...][/prefix]   see etcd_options.hpp; with tls=true over TLS
+///   consul://host[:port][,host...][/base]    see consul_options.hpp; with tls=true over TLS
+///   etcd://[user:password@]host[:port][,host...][/prefix]   see etcd_options.hpp; with tls=true over TLS
 ///   k8s://[host[:port]][/namespace]          see kubernetes_options.hpp
 ///   nacos://[user:password@]host[:port][,host...]           see nacos_options.hpp; with tls=true over TLS
 ///   eureka://[user:password@]host[:port][,host...][/prefix] see eureka_options.hpp; with tls=true over TLS
@@ -33,6 +33,9 @@ namespace weir::registry {
 ///   zk://[user:password@]host[:port][,host...][/root]       see zookeeper_options.hpp; with tls=true over TLS
 ///   file:///path/services.json               see file.hpp
 ///   static://host:port[,host:port...]        see static_list.hpp
+///
+/// Over TLS all of them verify the server by the system's authorities; or by those of `&ca_file=ca.pem`, and for
+/// `&server_name=consul.internal` instead of the host; `&cert_file=me.pem&key_file=me.key` is shown to a server that asks.
 ///
 /// Includes, and compiles, all of them: see open_with.hpp for a way to choose.
 /// Throws:  std::invalid_argument, with a sentence that says what would be right and quotes no secret.

@@ -4,6 +4,7 @@
 #include <weir/http/transport.hpp>
 #include <weir/registry/detail/check_transport.hpp>
 #include <weir/registry/detail/network_registry.hpp>
+#include <weir/registry/detail/transport_for.hpp>
 #include <weir/registry/detail/zookeeper_session.hpp>
 #include <weir/registry/detail/zookeeper_stream.hpp>
 #include <weir/registry/zookeeper_options.hpp>
@@ -11,6 +12,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -22,7 +24,7 @@ namespace weir::registry {
 ///   weir::registry::zookeeper registry(io.get_executor(), {.url = "zk://10.0.0.1,10.0.0.2,10.0.0.3"});
 ///   auto watch = registry.watch({"inventory"});
 ///
-/// Over TLS, verified as everything in http/tls.hpp is:
+/// Over TLS, verified as everything in http/tls.hpp is; whom to trust says the URL (`&ca_file=ca.pem`), or the program:
 ///
 ///   weir::registry::basic_zookeeper<weir::http::tls_transport> registry(
 ///       io.get_executor(), {.url = "zk://10.0.0.1:2281?tls=true"}, weir::http::tls_transport({...}));
@@ -48,10 +50,11 @@ public:
     static constexpr std::string_view scheme = "zk";
     static constexpr bool tls = Transport::handshakes;
 
-    explicit basic_zookeeper(executor_type executor, options const& o = {}, Transport transport = {})
-        : basic_zookeeper(
-              std::make_shared<detail::zookeeper_config const>(o, detail::zookeeper_streams_over(std::move(transport))),
-              std::move(executor))
+    explicit basic_zookeeper(executor_type executor, options const& o = {}, std::optional<Transport> transport = {})
+        : basic_zookeeper(std::make_shared<detail::zookeeper_config const>(
+                              o, detail::zookeeper_streams_over(detail::transport_for(
+                                     o.address(), std::move(transport), "zookeeper_options.url", "tls=true"))),
+                          std::move(executor))
     {
     }
 
@@ -63,7 +66,6 @@ private:
                                return detail::zookeeper_session(std::move(strand), c, limit);
                            })
     {
-        detail::check_transport<Transport>(c->tls, "zookeeper_options.url", "tls=true");
     }
 };
 

@@ -28,6 +28,7 @@ struct redis_options {
     std::vector<redis_server> servers = {{}};
     std::string user = {};                               ///< for AUTH; empty: the default user
     registry::secret password = {};                      ///< for AUTH; empty: none is sent
+    std::string password_file = {};                      ///< it is in this file, which is read for each connection
     unsigned database = 0;                               ///< for SELECT
     std::string prefix = "weir:";                        ///< of every key
     duration connect_timeout = std::chrono::seconds(1);  ///< name, connection, TLS and greeting together
@@ -46,8 +47,10 @@ struct redis_options {
         for (auto const& s : servers)
             if (s.host.empty() || s.port == 0)
                 throw std::invalid_argument("weir: redis_options.servers must have a host and a port each");
-        if (!user.empty() && password.empty())
+        if (!user.empty() && password.empty() && password_file.empty())
             throw std::invalid_argument("weir: redis_options.password must be given where there is a user");
+        if (!password.empty() && !password_file.empty())
+            throw std::invalid_argument("weir: redis_options.password must be empty when there is a password_file");
         if (connect_timeout <= 0ms) bad_option("redis_options.connect_timeout", "above 0 ms", connect_timeout);
         if (timeout <= 0ms) bad_option("redis_options.timeout", "above 0 ms", timeout);
         if (max_pending == 0) bad_option("redis_options.max_pending", "at least 1", max_pending);

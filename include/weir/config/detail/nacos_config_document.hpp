@@ -5,26 +5,26 @@
 #include <weir/config/file.hpp>
 #include <weir/config/source.hpp>
 #include <weir/core/errc.hpp>
+#include <weir/core/time.hpp>
 #include <weir/http/message.hpp>
-#include <weir/registry/detail/consul_document.hpp>
-#include <weir/registry/detail/http_session.hpp>
 #include <weir/registry/detail/json_fields.hpp>
+#include <weir/registry/detail/percent_encoded.hpp>
 #include <weir/registry/detail/strict_json.hpp>
+#include <weir/registry/nacos_options.hpp>
 
 #include <boost/json/value.hpp>
 #include <boost/system/error_code.hpp>
 
-#include <cstdint>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace weir::config::detail {
 
-/// Which of Nacos' two HTTP interfaces. The first is gone from 3.2 on, the third is there from 3.0 on.
-enum class nacos_api : std::uint8_t { v1, v3 };
+using registry::nacos_api;
 
+/// What names one configuration. The namespace "public" is no tenant.
 struct nacos_key {
     std::string data_id, group, tenant;
 };
@@ -65,88 +65,59 @@ struct nacos_key {
     }
 }
 
-/// Speaks v3, and v1 with a server that does not know it.
-class nacos_dialect final : public http_dialect {
-public:
-    nacos_dialect(nacos_key key, std::optional<nacos_api> api, duration hold)
-        : key_(std::move(key)), api_(api), hold_(std::chrono::duration_cast<std::chrono::milliseconds>(hold).count())
-    {
-    }
+/// The question for a configuration.
+[[nodiscard]] inline http::request nacos_config_question(nacos_api api, nacos_key const& key)
+{
+    using registry::detail::percent_encoded;
+    if (api == nacos_api::v3)
+        return http::get(
+            "/v3/client/cs/config?namespaceId=" + percent_encoded(key.tenant.empty() ? "public" : key.tenant) +
+            "&groupName=" + percent_encoded(key.group) + "&dataId=" + percent_encoded(key.data_id));
+    return http::get("/v1/cs/configs?dataId=" + percent_encoded(key.data_id) + "&group=" + percent_encoded(key.group) +
+                     "&tenant=" + percent_encoded(key.tenant));
+}
 
-    [[nodiscard]] http::request question() override
-    {
-        using registry::detail::percent_encoded;
-        if (now() == nacos_api::v3)
-            return http::get("/nacos/v3/client/cs/config?namespaceId=" +
-                             percent_encoded(key_.tenant.empty() ? "public" : key_.tenant) +
-                             "&groupName=" + percent_encoded(key_.group) + "&dataId=" + percent_encoded(key_.data_id));
-        return http::get("/nacos/v1/cs/configs?dataId=" + percent_encoded(key_.data_id) +
-                         "&group=" + percent_encoded(key_.group) + "&tenant=" + percent_encoded(key_.tenant));
-    }
+/// v1's question that is held: answered at once when the sum is another than `version`, and after the time that the
+/// header says with nothing. An absent configuration has an empty sum. (LongPollingService::addLongPollingClient)
+[[nodiscard]] inline http::request nacos_config_listening(nacos_key const& key, std::string const& version,
+                                                          duration hold)
+{
+    std::string what = key.data_id + '\x02' + key.group + '\x02' + version;
+    if (!key.tenant.empty()) what += '\x02' + key.tenant;
+    auto r =
+        http::post("/v1/cs/configs/listener", "Listening-Configs=" + registry::detail::percent_encoded(what + '\x01'),
+                   "application/x-www-form-urlencoded");
+    r.set("Long-Pulling-Timeout", std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(hold).count()));
+    return r;
+}
 
-    [[nodiscard]] bool ask_otherwise(http::response const& answer) override
-    {
-        if (api_) return false;
-        loaded ignored;
-        // 404 of the framework and not of the interface, or 410, "gone, use another".
-        bool const knows =
-            answer.result_int() != 410 && (answer.result_int() != 404 || read_nacos_v3(answer.body(), ignored));
-        if (knows && answer.result_int() >= 500) return false;  // nothing learnt
-        api_ = knows ? nacos_api::v3 : nacos_api::v1;
-        return !knows;
-    }
+[[nodiscard]] inline std::string nacos_header(http::response const& a, char const* name)
+{
+    auto const found = a.find(name);
+    return found == a.end() ? std::string() : std::string(found->value().data(), found->value().size());
+}
 
-    boost::system::error_code read(http::response const& answer, loaded& out) override
-    {
-        if (now() == nacos_api::v3) {
-            if (auto const ec = read_nacos_v3(answer.body(), out)) {
-                if (out.missing && out.note.empty()) out.note = absent();
-                return *ec;
-            }
-        } else if (answer.result() == http::status::ok) {
-            out.document.bytes = answer.body();
-            out.document.version = header(answer, "Content-MD5");
-            out.document.format = nacos_format(header(answer, "Config-Type"));
-            return {};
-        } else if (answer.result() == http::status::not_found) {
-            out.missing = true;
-            out.note = absent();
-            return {};
+/// The answer to nacos_config_question: the document, that there is none, or an error with its reason in the note.
+[[nodiscard]] inline boost::system::error_code read_nacos_config(nacos_api api, http::response const& answer,
+                                                                 nacos_key const& key, loaded& out)
+{
+    auto const absent = "there is no configuration " + key.data_id + " in the group " + key.group;
+    if (api == nacos_api::v3) {
+        if (auto const ec = read_nacos_v3(answer.body(), out)) {
+            if (out.missing && out.note.empty()) out.note = absent;
+            return *ec;
         }
-        return refused(answer, out);
+    } else if (answer.result() == http::status::ok) {
+        out.document.bytes = answer.body();
+        out.document.version = nacos_header(answer, "Content-MD5");
+        out.document.format = nacos_format(nacos_header(answer, "Config-Type"));
+        return {};
+    } else if (answer.result() == http::status::not_found) {
+        out.missing = true;
+        out.note = absent;
+        return {};
     }
-
-    // Answered at once when the sum is another, and after the time that the header says with nothing. An absent
-    // configuration has an empty sum. (LongPollingService::addLongPollingClient)
-    [[nodiscard]] bool waiting_question(std::string const& version, http::request& out) override
-    {
-        if (now() != nacos_api::v1) return false;
-        std::string what = key_.data_id + '\x02' + key_.group + '\x02' + version;
-        if (!key_.tenant.empty()) what += '\x02' + key_.tenant;
-        out = http::post("/nacos/v1/cs/configs/listener",
-                         "Listening-Configs=" + registry::detail::percent_encoded(what + '\x01'),
-                         "application/x-www-form-urlencoded");
-        out.set("Long-Pulling-Timeout", std::to_string(hold_));
-        return true;
-    }
-
-private:
-    [[nodiscard]] nacos_api now() const noexcept { return api_.value_or(nacos_api::v3); }
-
-    [[nodiscard]] std::string absent() const
-    {
-        return "there is no configuration " + key_.data_id + " in the group " + key_.group;
-    }
-
-    [[nodiscard]] static std::string header(http::response const& a, char const* name)
-    {
-        auto const found = a.find(name);
-        return found == a.end() ? std::string() : std::string(found->value().data(), found->value().size());
-    }
-
-    nacos_key const key_;
-    std::optional<nacos_api> api_;
-    std::int64_t const hold_;
-};
+    return refused(answer, out);
+}
 
 }  // namespace weir::config::detail

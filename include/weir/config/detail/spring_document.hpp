@@ -76,31 +76,31 @@ namespace weir::config::detail {
 
 class spring_dialect final : public http_dialect {
 public:
-    spring_dialect(std::string target, registry::secret token) : target_(std::move(target)), token_(std::move(token)) {}
+    /// `basic`: the value of Authorization; empty: nobody signs in.
+    spring_dialect(std::string target, registry::secret basic) : target_(std::move(target)), basic_(std::move(basic)) {}
 
-    [[nodiscard]] http::request question() override
+    [[nodiscard]] http::request question() const override
     {
         auto r = http::get(target_);
         r.set("Accept", "application/json");
-        if (!token_.empty()) r.set("X-Config-Token", token_.reveal());
+        if (!basic_.empty()) r.set("Authorization", basic_.reveal());
         return r;
     }
 
-    boost::system::error_code read(http::response const& answer, loaded& out) override
+    boost::system::error_code read(http::response const& answer, loaded& out) const override
     {
         if (answer.result() == http::status::ok) return read_spring(answer.body(), out);
         auto quoted = answer;  // may repeat what was asked
-        registry::detail::hide(quoted.body(), token_.reveal());
+        std::string_view const all = basic_.reveal();
+        registry::detail::hide(quoted.body(), all.substr(all.rfind(' ') + 1));
         auto const ec = refused(quoted, out);
         out.missing = answer.result() == http::status::not_found;
         return out.missing ? boost::system::error_code() : ec;
     }
 
-    [[nodiscard]] bool waiting_question(std::string const&, http::request&) override { return false; }
-
 private:
     std::string target_;
-    registry::secret token_;
+    registry::secret basic_;
 };
 
 }  // namespace weir::config::detail

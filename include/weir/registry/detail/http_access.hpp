@@ -4,15 +4,16 @@
 #include <weir/core/endpoint.hpp>
 #include <weir/core/time.hpp>
 #include <weir/http/client_options.hpp>
+#include <weir/http/message.hpp>
 #include <weir/http/validate.hpp>
 #include <weir/registry/detail/http_channel.hpp>
 #include <weir/registry/detail/percent_encoded.hpp>
+#include <weir/registry/detail/secret_file.hpp>
 #include <weir/registry/secret.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <fstream>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -33,6 +34,7 @@ struct http_credentials {
     secret token = {};        ///< empty, and no file: nothing is sent
     std::string file = {};    ///< instead of `token`
     duration reread = std::chrono::minutes(1);
+    bool forbidden_too = false;  ///< a token that is not taken is answered by 403, and not only by 401
 };
 
 /// Where a registry is reached over HTTP.
@@ -95,7 +97,7 @@ public:
         }
         std::lock_guard const lock(mutex_);
         if (!fresh_ || between(read_at_, now) >= c.reread) {
-            if (auto text = read_token(c.file)) {
+            if (auto text = read_secret_file(c.file); text && http::valid_field_value(*text)) {
                 last_read_ = secret(c.prefix + *text);
                 std::fill(text->begin(), text->end(), '\0');
                 fresh_ = true;
@@ -106,6 +108,13 @@ public:
         }
         if (last_read_.empty()) return std::nullopt;
         return last_read_;
+    }
+
+    /// Whether this answer may mean that the token was not taken.
+    [[nodiscard]] bool refuses_token(http::response const& a) const noexcept
+    {
+        return a.result() == http::status::unauthorized ||
+               (a.result() == http::status::forbidden && options_.credentials.forbidden_too);
     }
 
     /// The server did not take `sent`. True: there is another one in the file now.
@@ -122,21 +131,6 @@ public:
     }
 
 private:
-    [[nodiscard]] static std::optional<std::string> read_token(std::string const& file)
-    {
-        constexpr std::size_t limit = 64 * 1024;
-        std::ifstream in(file, std::ios::binary);
-        std::string text(limit + 1, '\0');
-        if (!in.read(text.data(), static_cast<std::streamsize>(text.size())) && !in.eof()) return std::nullopt;
-        text.resize(static_cast<std::size_t>(in.gcount()));
-        auto const space = " \t\r\n";
-        if (text.size() > limit || text.find_first_not_of(space) == text.npos) return std::nullopt;
-        text.erase(text.find_last_not_of(space) + 1);
-        text.erase(0, text.find_first_not_of(space));
-        if (!http::valid_field_value(text)) return std::nullopt;
-        return text;
-    }
-
     http_access_options options_;
     http_channel_maker const make_;
     std::atomic<std::size_t> preferred_{0};

@@ -262,7 +262,7 @@ private:
         {
             s->note(asked, ec, answer);
             if (!ec) hide(answer, shown_token);
-            if (!ec && answer.result() == http::status::unauthorized && repeat && s->has_other(shown_token))
+            if (!ec && s->access->refuses_token(answer) && repeat && s->has_other(shown_token))
                 return send(s, std::move(*repeat), std::move(done), false);
             done(ec, std::move(answer));
         }
@@ -315,8 +315,7 @@ private:
         {
             s->note(asked, ec, answer);
             if (ec) return self.complete(ec, std::move(answer), nullptr);
-            if (answer.result() == http::status::unauthorized && std::exchange(again, false) &&
-                s->has_other(shown_token))
+            if (s->access->refuses_token(answer) && std::exchange(again, false) && s->has_other(shown_token))
                 return (*this)(self);
             head = std::move(answer);
             if (head.result_int() / 100 != 2) return explain(self);

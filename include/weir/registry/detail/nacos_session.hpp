@@ -26,6 +26,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace weir::registry::detail {
 
@@ -84,8 +85,10 @@ private:
         std::uint64_t answers = 0;
         std::optional<duration> cache;  // what the server wants between two reads
         health put_as = health::passing;
-        bool light = false;        // the server takes beats that say only who beats
-        time_point quiet_until{};  // and wants none before then
+        std::optional<registration> put = {};  // where the server has the instance
+        std::vector<registration> left = {};   // places where it was, to be taken out
+        bool light = false;                    // the server takes beats that say only who beats
+        time_point quiet_until{};              // and wants none before then
     };
     using state_pointer = std::shared_ptr<state>;
     static constexpr auto token = asio::as_tuple(asio::use_awaitable);
@@ -170,8 +173,44 @@ private:
         };
         auto const said = co_await s->wire.ask(question);
         auto answer = done(*s, said);
-        if (!std::get<0>(answer)) s->put_as = h;
+        if (std::get<0>(answer)) co_return answer;
+        s->put_as = h;
+        move_to(*s, r);
+        s->put = std::move(r);
+        co_await sweep(s);
         co_return answer;
+    }
+
+    [[nodiscard]] static bool same_place(registration const& a, registration const& b)
+    {
+        return a.address == b.address && a.port == b.port;
+    }
+
+    // To Nacos, which knows no ids, another address is another instance: the old one has to be taken out.
+    static void move_to(state& s, registration const& r)
+    {
+        std::erase_if(s.left, [&](registration const& old) { return same_place(old, r); });
+        if (s.put && !same_place(*s.put, r)) s.left.push_back(*s.put);
+    }
+
+    // What cannot be taken out now is tried again with the next beat.
+    static asio::awaitable<void> sweep(state_pointer s)
+    {
+        while (!s->left.empty()) {
+            registration const old = s->left.back();
+            auto const gone = co_await take_out(s, old);
+            if (std::get<0>(gone)) co_return;
+            s->left.pop_back();
+        }
+    }
+
+    static asio::awaitable<reply_answer> take_out(state_pointer s, registration r)
+    {
+        nacos_question const question = [&](nacos_api api) {
+            return http::del(std::string(instances(api)) + "?" + nacos_instance_key(api, s->config->place, r));
+        };
+        auto const said = co_await s->wire.ask(question);
+        co_return done(*s, said);
     }
 
     static asio::awaitable<reply_answer> beat(state_pointer s, registration r, health h)
@@ -180,6 +219,7 @@ private:
             auto stored = co_await store(s, r, h);
             if (std::get<0>(stored)) co_return stored;
         }
+        co_await sweep(s);
         if (s->pause.now() < s->quiet_until) co_return reply_answer();
         auto const& at = s->config->place;
         nacos_question const question = [&](nacos_api api) {
@@ -214,11 +254,11 @@ private:
         if (r.service.empty() || r.address.empty() || r.port == 0)
             co_return reply_answer(asio::error::invalid_argument,
                                    reply{true, "Nacos needs service, address and port of an instance"});
-        nacos_question const question = [&](nacos_api api) {
-            return http::del(std::string(instances(api)) + "?" + nacos_instance_key(api, s->config->place, r));
-        };
-        auto const said = co_await s->wire.ask(question);
-        co_return done(*s, said);
+        move_to(*s, r);
+        auto answer = co_await take_out(s, std::move(r));
+        s->put.reset();
+        co_await sweep(s);
+        co_return answer;
     }
 
     state_pointer state_;

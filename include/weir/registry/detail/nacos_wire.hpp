@@ -37,6 +37,8 @@ public:
             .servers = u.servers, .base = u.path.empty() ? "/nacos" : u.path, .connection = options.connection};
         a.credentials.prefix = "Bearer ";
         a.credentials.token = options.token;
+        a.credentials.file = options.token_file;
+        a.credentials.forbidden_too = true;
         access = std::make_shared<http_access>(std::move(a), std::move(make));
         // A read has its own limit, so that a silent server is not waited for as long as a pause is.
         auto const poll = options.poll == duration::zero() ? duration(std::chrono::minutes(1)) : options.poll;
@@ -121,8 +123,11 @@ public:
                 config_->forget(token_);
                 continue;
             }
-            // 410: "gone, use another". 404 without an envelope is of the framework: it does not know the path.
-            bool const knows = status != 410 && (status != 404 || read_nacos_verdict(said.answer.body()));
+            // 410: "gone, use another". 404 without an envelope is of the framework, which does not know the path, but
+            // for that one which v1 says of a configuration (ConfigServletInner.doGetConfig).
+            auto const& body = said.answer.body();
+            bool const knows = status != 410 &&
+                               (status != 404 || body.starts_with("config data not exist") || read_nacos_verdict(body));
             if (knows || std::exchange(other, true)) co_return said;
             api = api == nacos_api::v3 ? nacos_api::v1 : nacos_api::v3;
         }

@@ -6,6 +6,7 @@
 #include <weir/registry/secret.hpp>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cstddef>
@@ -30,9 +31,23 @@ struct registry_url_form {
     std::uint16_t port = 0;                    ///< where the URL names none; 0: it has to
     std::vector<std::string> parameters = {};  ///< keys that may follow the '?'
     hosts servers = needed;
-    bool user = false;  ///< user:password@ is allowed
-    bool http = true;   ///< http:// and https:// are taken too, with their own default ports; and `tls=true`
-    bool tls = false;   ///< `tls=true` alone is taken, without http:// and https://
+    bool user = false;    ///< user:password@ is allowed
+    bool http = true;     ///< http:// and https:// are taken too, with their own default ports; and `tls=true`
+    bool tls = false;     ///< `tls=true` alone is taken, without http:// and https://
+    bool secure = false;  ///< the scheme itself means TLS
+};
+
+/// What a URL says of TLS beyond that it is to be spoken, empty where it says nothing.
+struct registry_url_tls {
+    std::string ca_file = {};      ///< `ca_file`: PEM, the authorities to trust instead of the system's
+    std::string cert_file = {};    ///< `cert_file`: PEM chain to show to the server
+    std::string key_file = {};     ///< `key_file`: PEM, the key to it
+    std::string server_name = {};  ///< `server_name`: whom the server's certificate has to be for, instead of the host
+
+    [[nodiscard]] bool any() const
+    {
+        return !ca_file.empty() || !cert_file.empty() || !key_file.empty() || !server_name.empty();
+    }
 };
 
 /// Where a registry is, and how to use it, as people write it:
@@ -40,6 +55,7 @@ struct registry_url_form {
 ///   scheme://[user:password@]host[:port][,host[:port]...][/path][?key=value&...]
 ///
 /// Each part but scheme and host may be percent-encoded, and is decoded here. Units of times: "250ms", "10s", "5m".
+/// Where TLS may be spoken, all know `tls`, and with TLS the parameters of registry_url_tls.
 /// Refuses: what is not of the form, with a sentence that quotes what was given and says what would be right. User
 ///          information and the values of parameters are not quoted.
 /// Throws:  std::invalid_argument with that sentence.
@@ -63,6 +79,7 @@ public:
     [[nodiscard]] std::uint64_t number(std::string const& key, std::uint64_t otherwise,
                                        std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) const;
     [[nodiscard]] duration span(std::string const& key, duration otherwise) const;
+    [[nodiscard]] registry_url_tls tls_files() const;
 
     /// Throws std::invalid_argument: this URL is bad for `reason`.
     [[noreturn]] void refuse(std::string const& reason) const;
@@ -72,6 +89,8 @@ private:
     void read_user(std::string_view text);
     void read_server(std::string_view text);
     void read_parameters(std::string_view text);
+    void read_tls();
+    static constexpr std::array of_tls{"ca_file", "cert_file", "key_file", "server_name"};
     [[nodiscard]] std::string decoded(std::string_view text, char const* what) const;
 
     registry_url_form form_;
@@ -132,7 +151,7 @@ inline registry_url registry_url::parse(std::string_view text, registry_url_form
             u.refuse("it must have no backslash and no #");
     auto const begins = [&](std::string const& with) { return text.starts_with(with + "://"); };
     if (begins(u.form_.scheme))
-        u.scheme = u.form_.scheme;
+        u.scheme = u.form_.scheme, u.tls = u.form_.secure;
     else if (u.form_.http && begins("https"))
         u.scheme = "https", u.tls = true, u.default_port_ = 443;
     else if (u.form_.http && begins("http"))
@@ -140,8 +159,24 @@ inline registry_url registry_url::parse(std::string_view text, registry_url_form
     else
         u.refuse("it must start with " + u.form_.scheme + "://");
     u.read(text.substr(u.scheme.size() + 3));
-    if ((u.form_.http || u.form_.tls) && u.flag("tls", u.tls)) u.tls = true;
+    if (u.form_.http || u.form_.tls) u.read_tls();
     return u;
+}
+
+inline void registry_url::read_tls()
+{
+    if (flag("tls", tls)) tls = true;
+    for (std::string const key : of_tls) {
+        if (!has(key)) continue;
+        if (!tls) refuse("the parameter " + key + (form_.http ? " needs https:// or tls=true" : " needs tls=true"));
+        if (text(key).empty()) refuse("the parameter " + key + " must not be empty");
+    }
+    if (has("cert_file") != has("key_file")) refuse("the parameters cert_file and key_file must be given together");
+}
+
+inline registry_url_tls registry_url::tls_files() const
+{
+    return {text("ca_file"), text("cert_file"), text("key_file"), text("server_name")};
 }
 
 inline void registry_url::read(std::string_view rest)
@@ -230,12 +265,14 @@ inline void registry_url::read_parameters(std::string_view text)
         auto const equals = pair.find('=');
         auto key = decoded(pair.substr(0, equals), "a parameter's name");
         if (equals == pair.npos || key.empty()) refuse("after the ? there must be pairs key=value");
-        bool const known = std::find(form_.parameters.begin(), form_.parameters.end(), key) != form_.parameters.end() ||
-                           ((form_.http || form_.tls) && key == "tls");
-        if (!known) {
+        auto names = form_.parameters;
+        if (form_.http || form_.tls) {
+            names.emplace_back("tls");
+            names.insert(names.end(), of_tls.begin(), of_tls.end());
+        }
+        if (std::find(names.begin(), names.end(), key) == names.end()) {
             std::string all;
-            for (auto const& p : form_.parameters) all += (all.empty() ? "" : ", ") + p;
-            if (form_.http || form_.tls) all += (all.empty() ? "" : ", ") + std::string("tls");
+            for (auto const& n : names) all += (all.empty() ? "" : ", ") + n;
             refuse("there is no parameter \"" + shown_url(key) + "\"; " +
                    (all.empty() ? "it knows none" : "it knows " + all));
         }

@@ -5,6 +5,8 @@
 #include <weir/async/timer_queue.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/random.hpp>
+#include <weir/registry/detail/secret_file.hpp>
+#include <weir/registry/secret.hpp>
 #include <weir/shared/detail/redis_reader.hpp>
 #include <weir/shared/limit_store.hpp>
 #include <weir/shared/redis_options.hpp>
@@ -77,17 +79,6 @@ public:
           options_(o),
           transport_(std::move(transport))
     {
-        if (!o.password.empty()) {
-            std::vector<std::string_view> words{"AUTH"};
-            if (!o.user.empty()) words.push_back(o.user);
-            words.push_back(o.password.reveal());
-            greeting_ += redis_command(words);
-            ++greetings_;
-        }
-        if (o.database != 0) {
-            greeting_ += redis_command({"SELECT", std::to_string(o.database)});
-            ++greetings_;
-        }
     }
 
     [[nodiscard]] asio::any_io_executor const& strand() const noexcept { return strand_; }
@@ -202,13 +193,36 @@ private:
     void greet(error_code ec)
     {
         if (ec) return lost(ec);
+        if (!write_greeting(link_->sending)) return lost(std::error_code(store_errc::refused));
         connections_.fetch_add(1, std::memory_order_relaxed);
         read();
-        if (greetings_ == 0) return become_ready();
+        if (greetings_left_ == 0) return become_ready();
         at_ = at::greeting;
-        greetings_left_ = greetings_ + 1;  // their replies, and that they are out
-        link_->sending = greeting_;
+        ++greetings_left_;  // their replies, and that they are out
         asio::async_write(link_->stream, asio::buffer(link_->sending), step(&redis_core::greeted));
+    }
+    // AUTH and SELECT, as far as there is need; how many are in greetings_left_. False: there should be a password.
+    bool write_greeting(std::string& out)
+    {
+        greetings_left_ = 0;
+        auto password = options_.password;
+        if (!options_.password_file.empty()) {
+            auto read = registry::detail::read_secret_file(options_.password_file);
+            if (!read) return false;
+            password = registry::secret(*std::move(read));
+        }
+        if (!password.empty()) {
+            std::vector<std::string_view> words{"AUTH"};
+            if (!options_.user.empty()) words.push_back(options_.user);
+            words.push_back(password.reveal());
+            out += redis_command(words);
+            ++greetings_left_;
+        }
+        if (options_.database != 0) {
+            out += redis_command({"SELECT", std::to_string(options_.database)});
+            ++greetings_left_;
+        }
+        return true;
     }
     void greeted(error_code ec, std::size_t)
     {
@@ -347,8 +361,7 @@ private:
     redis_server const server_;
     redis_options const options_;
     Transport transport_;
-    std::string greeting_;
-    unsigned greetings_ = 0, greetings_left_ = 0;
+    unsigned greetings_left_ = 0;
 
     at at_ = at::idle;
     link link_;
