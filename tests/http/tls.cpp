@@ -1,5 +1,6 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <support/certificate.hpp>
+#include <weir/http/answer_stream.hpp>
 #include <weir/http/tls.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -8,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -229,6 +231,44 @@ TEST_CASE("tls: the deadline covers a handshake that is never answered")
     tcp::acceptor silent(io, {asio::ip::address_v4::loopback(), 0});
     http::tls_client client(io.get_executor(), {.timeout = 30ms}, http::tls_transport());
     CHECK(get(io, client, {"", "127.0.0.1", silent.local_endpoint().port()}).ec == weir::errc::attempt_timed_out);
+}
+
+TEST_CASE("tls: a streamed answer comes as in clear, its end has to be said, and none comes from whom nobody trusts")
+{
+    certificate const good({"IP:127.0.0.1"}, &authority()), other({}, nullptr);
+    auto const streamed = [&](certificate const& trusted, bool cut) {
+        asio::io_context io;
+        tls_server const server(io, good, TLS1_3_VERSION, cut);
+        http::basic_answer_stream<asio::any_io_executor, http::tls_transport> stream(
+            io.get_executor(), {}, http::tls_transport({.authorities_pem = trusted.pem()}));
+        std::optional<ended> e;
+        std::string all;
+        std::function<void(error_code, std::string)> const piece = [&](error_code ec, std::string const& text) {
+            all += text;
+            if (ec)
+                e = {ec, all};
+            else
+                stream.async_read(piece);
+        };
+        stream.async_open(server.endpoint(), http::get("/"), weir::now(io.get_executor()) + 10s,
+                          [&](error_code ec, http::response const&) {
+                              if (ec)
+                                  e = {ec, ""};
+                              else
+                                  stream.async_read(piece);
+                          });
+        while (!e && io.run_one() != 0) {}
+        REQUIRE(e);
+        CHECK(server.requests == (&trusted == &authority() ? 1 : 0));
+        return *e;
+    };
+    auto const whole = streamed(authority(), false);
+    CHECK(whole.body == "hello");
+    CHECK(whole.ec == asio::error::eof);
+    auto const cut = streamed(authority(), true);
+    CHECK(cut.body == "hel");
+    CHECK(cut.ec != asio::error::eof);
+    CHECK(streamed(other, false).ec.message().find("verify failed") != std::string::npos);
 }
 
 TEST_CASE("tls: options that cannot be used are named")
