@@ -12,6 +12,7 @@
 #include <weir/async/async_chaos.hpp>
 #include <weir/async/async_enqueue.hpp>
 #include <weir/async/async_fallback.hpp>
+#include <weir/async/async_stale_cache.hpp>
 #include <weir/async/half_open_timer.hpp>
 #include <weir/async/single_flight.hpp>
 #include <weir/async/timer.hpp>

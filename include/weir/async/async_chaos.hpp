@@ -52,11 +52,6 @@ auto async_chaos(chaos& c, Op op, Instead instead, Before before);
 
 namespace detail {
 
-template <class Returned>
-inline constexpr bool is_coroutine = false;
-template <class T, class Executor>
-inline constexpr bool is_coroutine<asio::awaitable<T, Executor>> = true;
-
 template <class Op, class Instead, class Before>
 class troubled {
     using returned = std::invoke_result_t<Op&, attempt const&>;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/async/detail/completion.hpp>
+#include <weir/async/detail/inner_operation.hpp>
 #include <weir/call/fallback.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
@@ -9,13 +10,11 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/compose.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <boost/system/error_code.hpp>
-#include <boost/system/system_error.hpp>
 
 #include <concepts>
 #include <exception>
@@ -60,13 +59,8 @@ namespace detail {
 
 [[nodiscard]] inline failure_cause async_cause_of(std::exception_ptr thrown)
 {
-    try {
-        std::rethrow_exception(thrown);
-    } catch (boost::system::system_error const& e) {
-        return {error(static_cast<std::error_code>(e.code())), std::move(thrown)};
-    } catch (...) {
-        return cause_of(std::move(thrown));
-    }
+    auto const code = static_cast<std::error_code>(code_of(thrown));
+    return {error(code), std::move(thrown)};
 }
 
 /// An ending: the value, or why there is none.
@@ -210,7 +204,7 @@ public:
             state_->thrown = std::current_exception();
             return asio::post(std::move(self));
         }
-        initiate<first>(self, *std::move(begun));
+        begin_within(self, *std::move(begun));
     }
 
     /// One of the two has ended.
@@ -238,17 +232,6 @@ private:
         std::optional<ending> original;  // once it has failed
     };
 
-    template <class Shape, class Self, class Operation>
-    static void initiate(Self& self, Operation&& operation)
-    {
-        if constexpr (Shape::is_coroutine) {
-            auto const executor = self.get_executor();
-            asio::co_spawn(executor, std::move(operation), std::move(self));
-        } else {
-            std::move(operation)(std::move(self));
-        }
-    }
-
     template <class Self>
     void first_ended(Self& self, ending e)
     {
@@ -265,7 +248,7 @@ private:
             } catch (...) {
                 why.own = async_cause_of(std::current_exception());
             }
-            if (begun) return initiate<second>(self, *std::move(begun));
+            if (begun) return begin_within(self, *std::move(begun));
         } else {
             if (auto own = fallback_.template answer<T>(why, value_of(original)))
                 return complete(self, *std::move(own));

@@ -66,7 +66,7 @@ public:
     auto async_call(Key key, Op&& op, Token&& token)
     {
         using op_type = std::decay_t<Op>;
-        using shape = detail::attempt_result<detail::flight_op<op_type>>;
+        using shape = detail::attempt_result<detail::without_attempt<op_type>>;
         static_assert(
             std::is_same_v<std::tuple_element_t<std::tuple_size_v<typename shape::values> - 1, typename shape::values>,
                            Value>,

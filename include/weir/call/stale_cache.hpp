@@ -62,6 +62,10 @@ public:
     template <std::invocable Load, clock Clock = tsc_clock>
     [[nodiscard]] result<cached_value> call(key_type const& key, Load&& load, Clock const& clock = {}) const;
 
+    /// As stale_cache::async_call.
+    template <class... Args>
+    auto async_call(Args&&... args) const;
+
     // For drivers:
 
     [[nodiscard]] std::optional<cached_value> find(key_type const& key, time_point now) const
@@ -129,7 +133,12 @@ public:
         return judged_by(detail::no_judge{}).call(key, std::forward<Load>(load), clock);
     }
 
-    /// This cache, to be asked by `call` where `classifier`, or a weir::classify, says which values
+    /// The same for an asynchronous operation: async_call([executor,] key, op, token). In
+    /// weir/async/async_stale_cache.hpp.
+    template <class... Args>
+    auto async_call(Args&&... args);
+
+    /// This cache, to be asked by `call` and `async_call` where `classifier`, or a weir::classify, says which values
     /// are failures. Where there is no stale value, such a value is given, with its `error`, and not kept.
     template <class Classifier>
     [[nodiscard]] detail::judged_cache<stale_cache, Classifier> judged_by(Classifier classifier)

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/async/detail/inner_operation.hpp>
 #include <weir/call/call.hpp>
 #include <weir/call/pipeline.hpp>
 #include <weir/core/attempt.hpp>
@@ -46,6 +47,13 @@ struct error_code_values<void(boost::system::error_code, T...)> {
     using type = std::tuple<boost::system::error_code, std::decay_t<T>...>;
 };
 
+/// An operation without an argument, in the form that attempt_result knows.
+template <class Op>
+struct without_attempt {
+    Op op;
+    decltype(auto) operator()(attempt const&) { return op(); }
+};
+
 /// How an operation of a given shape is begun, what it ends with, and what that means. `Op` is what the user passed to
 /// async_call; this is the shape of a deferred Asio operation.
 template <class Op, class Returned = std::invoke_result_t<Op&, attempt const&>>
@@ -79,18 +87,7 @@ struct attempt_result {
         return v;
     }
 
-    [[nodiscard]] static values thrown(std::exception_ptr e)
-    {
-        try {
-            std::rethrow_exception(std::move(e));
-        } catch (boost::system::system_error const& known) {
-            return error(known.code());
-        } catch (std::system_error const& known) {
-            return error(boost::system::error_code(known.code()));
-        } catch (...) {
-            return error(make_error_code(errc::operation_threw));
-        }
-    }
+    [[nodiscard]] static values thrown(std::exception_ptr e) { return error(code_of(std::move(e))); }
 };
 
 /// The shape of a coroutine.

@@ -34,13 +34,6 @@ struct flight_ending {
     std::optional<Value> value;
 };
 
-/// An operation without an argument, in the form that attempt_result knows.
-template <class Op>
-struct flight_op {
-    Op op;
-    decltype(auto) operator()(attempt const&) { return op(); }
-};
-
 /// Gives a caller's handler its own copy of the ending, in the shape that its operation would have had.
 template <class Handler, class Shape, class Value>
 struct flight_listener {
@@ -167,7 +160,7 @@ private:
     template <class Op>
     struct flight_of final : flight {
         flight_of(std::size_t h, Key&& k, executor const& ex, Op&& o) : flight(h, std::move(k), ex), op{std::move(o)} {}
-        flight_op<Op> op;  // here, for a coroutine may live in its captures
+        without_attempt<Op> op;  // here, for a coroutine may live in its captures
     };
 
     /// Ends the flight exactly once: with how its operation ended, or, if its context went down, all the same.
