@@ -4,6 +4,7 @@
 #include <weir/call/chaos.hpp>
 #include <weir/call/dry_run.hpp>
 #include <weir/call/pipeline.hpp>
+#include <weir/limit/concurrency_limit.hpp>
 #include <weir/testing/manual_clock.hpp>
 
 #include <doctest/doctest.h>
@@ -186,6 +187,42 @@ TEST_CASE("chaos: as a gate, an attempt at fault is not made, and has failed for
     auto const before = c.drawn();
     CHECK(whole.call(op, clock).error().code == std::errc::host_unreachable);
     CHECK(c.drawn() == before + 1);
+}
+
+TEST_CASE("chaos: as a gate it calls a behaviour at its rate, under no lock, and what that throws ends the call")
+{
+    weir::testing::manual_clock clock;
+    int called = 0;
+    bool throws = false;
+    weir::chaos* self = nullptr;
+    weir::chaos c(5, {.enabled = true, .behaviour_rate = 0.25}, [&] {
+        ++called;
+        CHECK(self->drawn() > 0);  // would lock again
+        if (throws) throw std::runtime_error("trouble");
+    });
+    self = &c;
+    weir::chaos same(5, {.enabled = true, .behaviour_rate = 0.25});
+    weir::concurrency_limit limit{{.limit = 1}};
+    int made = 0, drawn = 0;
+    auto const op = [&](weir::attempt const&) { return ++made; };
+    auto guarded = weir::pipeline(limit, c);
+    for (int i = 0; i < 200; ++i) {
+        CHECK(guarded.call(op, clock));
+        drawn += same.draw().behaviour;
+    }
+    CHECK(made == 200);
+    CHECK(called == drawn);
+    CHECK(called > 25);
+    CHECK(called < 75);
+    throws = true;
+    c.reconfigure({.enabled = true, .behaviour_rate = 1});
+    CHECK_THROWS_AS((void)guarded.call(op, clock), std::runtime_error);
+    CHECK(made == 200);
+    CHECK(limit.in_flight() == 0);
+    c.enable(false);
+    CHECK(guarded.call(op, clock));
+    weir::chaos without(5, {.enabled = true, .behaviour_rate = 1});
+    CHECK(weir::pipeline(without).call(op, clock));
 }
 
 TEST_CASE("chaos: bad options are refused by name, and the old ones stay")

@@ -252,6 +252,55 @@ TEST_CASE("config::pipeline: rules are enforced in steps, too")
     CHECK(attempts() == 3);
 }
 
+TEST_CASE("config::pipeline: a hedge and an enough_time whose section changes keep what they have learnt")
+{
+    running r(R"([{"deadline": "1s"}, {"enough_time": {"min_samples": 3}}])");
+    auto const in_time = [&] {
+        return r.guarded->call([&](weir::attempt const&) { return 1; }, {.deadline = r.clock.now() + 10us}, r.clock)
+            .has_value();
+    };
+    CHECK(in_time());  // too little is known
+    for (int i = 0; i < 3; ++i) CHECK(r.call());
+    CHECK_FALSE(in_time());
+    CHECK(r.apply(R"([{"deadline": "1s"}, {"enough_time": {"min_samples": 3}, "enforce": 1}])") == "");
+    CHECK_FALSE(in_time());
+    CHECK(r.apply(R"([{"deadline": "2s"}, {"enough_time": {"min_samples": 3, "quantile": 0.5}}])") == "");
+    CHECK_FALSE(in_time());
+    CHECK(r.apply(R"([{"deadline": "2s"}, {"enough_time": {"min_samples": 3, "quantile": 0.6}}])") == "");
+    CHECK(in_time());  // another quantile is learnt from the beginning
+    CHECK(r.apply(R"([{"hedge": {"delay": {"min_samples": 3}, "max_extra": 1}}])") == "");
+    auto const hedge_in = [&]() -> weir::hedge& { return *weir::detail::rule_in(r.guarded->pin()->stage<3>()); };
+    for (int i = 0; i < 3; ++i) hedge_in().record(20ms, r.clock.now());
+    CHECK(hedge_in().delay(r.clock.now()) >= 20ms);
+    CHECK(r.apply(R"([{"hedge": {"delay": {"min_samples": 3}, "max_extra": 2}, "enforce": 0}])") == "");
+    CHECK(hedge_in().get_options().max_extra == 2);
+    CHECK(hedge_in().delay(r.clock.now()) >= 20ms);
+    CHECK(r.apply(R"([{"hedge": {"delay": {"min_samples": 4}}}])") == "");
+    CHECK_FALSE(hedge_in().delay(r.clock.now()));
+    CHECK(r.apply(R"([{"hedge": {"delay": "5ms"}}])") == "");
+    CHECK(hedge_in().delay(r.clock.now()) == 5ms);
+}
+
+TEST_CASE("config::pipeline: chaos is a stage, with a seed that stays")
+{
+    running r(R"([{"chaos": {"seed": 7, "enabled": true, "fault_rate": "100%", "fault": "host_unreachable"}}])");
+    CHECK(shape(r.guarded) == "chaos on");
+    CHECK(r.call().error().code == std::errc::host_unreachable);
+    CHECK(r.apply(R"([{"chaos": {"seed": 7, "enabled": true, "latency_rate": 1, "latency": "2s"}}])") == "");
+    auto const begin = r.clock.now();
+    CHECK(r.call());
+    CHECK(r.clock.now() - begin == 2001ms);
+    auto const refused = [&](std::string_view text, std::string_view why) { CHECK(r.apply(text) == why); };
+    refused(R"([{"chaos": {"seed": 8}}])", "stages[0].chaos.seed = 8: is set at construction and cannot be changed");
+    refused(R"([{"chaos": {"enabled": true}}])", "stages[0].chaos.seed: must be given, so that a run can be repeated");
+    refused(R"([{"chaos": {"seed": 7, "fault": "connection_rest"}}])",
+            "stages[0].chaos.fault = \"connection_rest\": is unknown; did you mean \"connection_reset\"?");
+    refused(R"([{"chaos": {"seed": 7, "fault_rate": 2}}])", "stages[0].chaos.fault_rate = 2: must be from 0 to 1");
+    CHECK(r.apply(R"([{"chaos": {"seed": 7}}])") == "");
+    CHECK(shape(r.guarded) == "chaos off");
+    CHECK_THROWS_AS(config::pipeline(doc(R"(["chaos"])")), std::invalid_argument);
+}
+
 TEST_CASE("config::pipeline: stages of the program's own stand where the document says")
 {
     weir::endpoint_set set{{{"a", "10.0.0.1", 80}}};

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <system_error>
 #include <type_traits>
@@ -59,17 +60,19 @@ private:
 /// every time, for the same seed. Innermost, where the real trouble comes from:
 ///
 ///   weir::chaos chaos(42, {.enabled = true, .fault_rate = 0.1, .latency_rate = 0.2, .latency = 500ms});
-///   auto guarded = weir::pipeline(weir::retry(), breaker, chaos);   // as a gate, in any call: faults and latency
+///   auto guarded = weir::pipeline(weir::retry(), breaker, chaos);   // as a gate, in any call: all but outcomes
 ///   around.call(chaos.around(op));                                  // around a blocking operation: all four
 ///
-/// As a gate it delays the send (`start_at`), before the attempt's time limit begins to run, and an attempt at fault is
-/// not made: for the retry rule, the breaker and the others it has failed like any other. Left of retry one verdict
-/// stands for the whole call. Around an operation, the delay is the operation's own. Use one or the other. An operation
-/// of another shape asks `draw` what to do.
+/// As a gate it delays the send (`start_at`), before the attempt's time limit begins to run, calls the behaviour that it
+/// was made with, and an attempt at fault is not made: for the retry rule, the breaker and the others it has failed
+/// like any other. Left of retry one verdict stands for the whole call. An outcome only `around` can inject: it is a
+/// value of the operation's type, which a gate does not know. Around an operation, the delay is the operation's own.
+/// Use one or the other. An operation of another shape asks `draw` what to do.
 ///
 /// The n-th attempt drawn gets the n-th verdict of the seed, whatever the rates are and however often they change.
 ///
-/// Throws:  constructor and reconfigure only, std::invalid_argument for the options.
+/// Throws:  constructor and reconfigure only, std::invalid_argument for the options. What a behaviour throws, ends the
+///          call, as what an operation throws; `admit` passes it on.
 /// Threads: any. With several, the verdicts are the same ones; who gets which depends on who comes first.
 /// Cost:    off, one relaxed load. On, a short lock. User code runs without it.
 /// Seen in: examples/29_chaos.cpp
@@ -78,7 +81,9 @@ public:
     using options = chaos_options;
     using token = chaos_permit;
 
-    explicit chaos(std::uint64_t seed, options const& o = {}) : enabled_(checked(o).enabled), seed_(seed), options_(o)
+    /// `behaviour`: for chaos as a gate; by several threads at once.
+    explicit chaos(std::uint64_t seed, options const& o = {}, std::function<void()> behaviour = {})
+        : enabled_(checked(o).enabled), seed_(seed), behaviour_(std::move(behaviour)), options_(o)
     {
         random_.seed(seed);
     }
@@ -86,10 +91,11 @@ public:
     /// The next attempt's fate.
     [[nodiscard]] chaos_verdict draw() noexcept;
 
-    /// Faults and latency; an outcome and a behaviour need the functions that `around` takes.
-    admission<token> admit(time_point now) noexcept
+    /// Faults, latency, and the behaviour, which is called here and under no lock.
+    admission<token> admit(time_point now)
     {
         auto const v = draw();
+        if (v.behaviour && behaviour_) behaviour_();
         return token(later(now, v.latency), v.fault);
     }
 
@@ -146,6 +152,7 @@ private:
 
     atomic<bool> enabled_;
     std::uint64_t const seed_;
+    std::function<void()> const behaviour_;
     mutable mutex mutex_;
     options options_;
     random_engine random_;

@@ -157,13 +157,13 @@ public:
     {
     }
 
-    admission<token> admit(time_point now) noexcept
+    admission<token> admit(time_point now) noexcept(noexcept(std::declval<inner_gate&>().admit(now)))
         requires gate<inner_gate>
     {
         return judge(gate_.admit(now), now, thread_random);
     }
     template <random_source Random>
-    admission<token> admit(time_point now, Random& random) noexcept
+    admission<token> admit(time_point now, Random& random) noexcept(noexcept(std::declval<inner_gate&>().admit(now)))
         requires gate<inner_gate>
     {
         return judge(gate_.admit(now), now, [&random]() -> Random& { return random; });

@@ -26,8 +26,15 @@ public:
     using options = latency_quantile_options;
 
     explicit enough_time(options const& o = {.quantile = 0.5}, std::string name = "enough_time")
-        : seen_(std::make_unique<latency_quantile>(o)), name_(std::move(name))
+        : options_(o), seen_(std::make_shared<latency_quantile>(o)), name_(std::move(name))
     {
+    }
+
+    /// In place of another, which may be in use until its last call has ended: what that has learnt is learnt, if the
+    /// options are the same.
+    enough_time(options const& o, enough_time const& before) : enough_time(o, before.name_)
+    {
+        if (options_ == before.options_) seen_ = before.seen_;
     }
 
     /// Whether an attempt that begins at `start` may be hoped to end by `deadline`.
@@ -43,7 +50,8 @@ public:
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
 
 private:
-    std::unique_ptr<latency_quantile> seen_;
+    options options_;
+    std::shared_ptr<latency_quantile> seen_;
     std::string name_;
 };
 

@@ -49,9 +49,10 @@ struct pipeline_parts {
 ///
 /// A document is applied whole or not at all: all of it is read, every option checked and the order of the stages,
 /// before anything is changed. Then a gate of the same type and name as before is reconfigured and keeps its state,
-/// wherever it stands now; what is new is made; what is gone goes when the last call through it has ended. Rules have
-/// little to keep: one whose section is different is made anew, so a hedge with a quantile learns again. A call in
-/// flight goes on by the order and the rules it began with. It is a policy for config::binding, too.
+/// wherever it stands now; what is new is made; what is gone goes when the last call through it has ended. A rule
+/// whose section is different is made anew; a hedge and an enough_time go on with what they have learnt, unless it is
+/// the quantile that is different. A call in flight goes on by the order and the rules it began with. `chaos` needs a
+/// `seed`, and its `fault` is a name of std::errc. It is a policy for config::binding, too.
 ///
 /// Throws:  construction and `reconfigure`, std::invalid_argument with the findings; std::bad_alloc.
 /// Threads: `apply` and calls, any at once.   Lifetimes: as any_pipeline.

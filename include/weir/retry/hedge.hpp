@@ -58,6 +58,13 @@ public:
 
     hedge(options o, retry_budget& budget);
 
+    /// In place of another, which may be in use until its last call has ended: the two have one quantile, with what it
+    /// has learnt, if its options are the same.
+    hedge(options o, retry_budget& budget, hedge const& before) : hedge(std::move(o), budget)
+    {
+        if (quantile_ && before.quantile_ && options_.delay == before.options_.delay) quantile_ = before.quantile_;
+    }
+
     template <class Sentence = void>
     explicit hedge(options = {})
     {
@@ -81,7 +88,7 @@ public:
 private:
     options options_;
     retry_budget* budget_ = nullptr;
-    std::unique_ptr<latency_quantile> quantile_;  // on the heap, so that a hedge can move into its pipeline
+    std::shared_ptr<latency_quantile> quantile_;  // on the heap, so that a hedge can move into its pipeline
 };
 
 // Bodies
@@ -97,7 +104,7 @@ inline hedge::hedge(options o, retry_budget& budget) : options_(std::move(o)), b
     if (auto const* fixed = std::get_if<duration>(&options_.delay)) {
         if (*fixed < duration::zero()) detail::bad_option("hedge_options.delay", "at least 0 ms", *fixed);
     } else {
-        quantile_ = std::make_unique<latency_quantile>(std::get<latency_quantile_options>(options_.delay));
+        quantile_ = std::make_shared<latency_quantile>(std::get<latency_quantile_options>(options_.delay));
     }
 }
 

@@ -22,6 +22,8 @@ struct latency_quantile_options {
     unsigned min_samples = 100;  ///< with fewer in the window there is no answer; at least 1
     /// How long a sample counts: at least half of it, at most all of it. From 2 ms to 1 day.
     duration window = std::chrono::seconds(30);
+
+    bool operator==(latency_quantile_options const&) const = default;
 };
 
 /// A quantile of the latencies of the last while: "95 % of the answers came within 42 ms". Without enough of them,

@@ -5,6 +5,7 @@
 #include <weir/breaker/keyed_breakers.hpp>
 #include <weir/breaker/throttle.hpp>
 #include <weir/call/any_stage.hpp>
+#include <weir/call/chaos.hpp>
 #include <weir/call/dry_run.hpp>
 #include <weir/config/binding.hpp>
 #include <weir/config/fields.hpp>
@@ -13,10 +14,13 @@
 #include <weir/limit/adaptive_limit.hpp>
 #include <weir/limit/keyed_limiter.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -136,10 +140,10 @@ struct gate_element final : element {
     std::optional<double> share_now, next_share;
 };
 
-/// A rule, which does not change: of other options another one is made.
+/// A rule, which does not change: of other options another one is made, which goes on with what the one before learnt.
 template <class Rule, class Options>
 struct rule_element final : element {
-    using maker = std::shared_ptr<Rule> (*)(Options const&, std::shared_ptr<retry_budget> const&);
+    using maker = std::shared_ptr<Rule> (*)(Options const&, std::shared_ptr<retry_budget> const&, Rule const* before);
 
     rule_element(maker m, std::shared_ptr<retry_budget> b, Options o)
         : make(m), budget(std::move(b)), base(std::move(o))
@@ -153,7 +157,7 @@ struct rule_element final : element {
         read(given, key, o, found, purpose::construction);
         if (found.size() != before) return;
         try {
-            next = make(o, budget);
+            next = make(o, budget, now.get());
         } catch (std::invalid_argument const& e) {
             found.push_back(refusal_of(key, &given, e.what()));
         }
@@ -186,25 +190,106 @@ struct rule_element final : element {
 template <class Rule>
 struct with_budget {
     template <class Options>
-    static std::shared_ptr<Rule> make(Options const& o, std::shared_ptr<retry_budget> const& b)
+    static std::shared_ptr<Rule> make(Options const& o, std::shared_ptr<retry_budget> const& b, Rule const* before)
     {
         struct both {
-            both(Options const& given, std::shared_ptr<retry_budget> kept)
-                : budget(std::move(kept)), rule(given, *budget)
+            both(Options const& given, std::shared_ptr<retry_budget> kept, Rule const* old)
+                : budget(std::move(kept)), rule(made(given, *budget, old))
             {
+            }
+            static Rule made(Options const& given, retry_budget& kept, [[maybe_unused]] Rule const* old)
+            {
+                if constexpr (std::is_constructible_v<Rule, Options const&, retry_budget&, Rule const&>)
+                    if (old) return Rule(given, kept, *old);
+                return Rule(given, kept);
             }
             std::shared_ptr<retry_budget> budget;
             Rule rule;
         };
-        auto all = std::make_shared<both>(o, b);
+        auto all = std::make_shared<both>(o, b, before);
         return {all, &all->rule};
     }
 };
 template <class Rule, class Options>
-[[nodiscard]] std::shared_ptr<Rule> alone(Options const& o, std::shared_ptr<retry_budget> const&)
+[[nodiscard]] std::shared_ptr<Rule> alone(Options const& o, std::shared_ptr<retry_budget> const&,
+                                          [[maybe_unused]] Rule const* before)
 {
+    if constexpr (std::is_constructible_v<Rule, Options const&, Rule const&>)
+        if (before) return std::make_shared<Rule>(o, *before);
     return std::make_shared<Rule>(o);
 }
+
+/// Chaos as a document has it: the seed is one of its options, and must be given; of outcomes and behaviour, which are
+/// functions of the program, it knows nothing.
+struct chaos_fields {
+    std::optional<std::uint64_t> seed = {};
+    chaos_options rates = {};
+    std::string fault = "connection_reset";
+};
+
+template <class F>
+void describe(F& f, chaos_fields& c)
+{
+    f.fixed("seed", c.seed);
+    f("enabled", c.rates.enabled);
+    f("fault_rate", c.rates.fault_rate);
+    f("fault", c.fault);
+    f("latency_rate", c.rates.latency_rate);
+    f("latency", c.rates.latency);
+}
+
+/// The names of std::errc.
+[[nodiscard]] inline std::error_code fault_named(std::string const& name)
+{
+    constexpr std::pair<char const*, std::errc> faults[] = {
+        {"connection_reset", std::errc::connection_reset},
+        {"connection_refused", std::errc::connection_refused},
+        {"connection_aborted", std::errc::connection_aborted},
+        {"timed_out", std::errc::timed_out},
+        {"host_unreachable", std::errc::host_unreachable},
+        {"network_unreachable", std::errc::network_unreachable},
+        {"broken_pipe", std::errc::broken_pipe},
+        {"not_connected", std::errc::not_connected},
+        {"io_error", std::errc::io_error},
+        {"permission_denied", std::errc::permission_denied},
+        {"resource_unavailable_try_again", std::errc::resource_unavailable_try_again}};
+    std::vector<std::string> names;
+    for (auto const& [known, code] : faults) {
+        if (name == known) return std::make_error_code(code);
+        names.emplace_back(known);
+    }
+    throw std::invalid_argument("weir: chaos_options.fault " + unknown_name(name, names));
+}
+
+class chaos_gate {
+public:
+    using options = chaos_fields;
+    using token = chaos::token;
+
+    explicit chaos_gate(options const& o) : chaos_(seed_of(o), rates_of(o)) {}
+    void reconfigure(options const& o) { chaos_.reconfigure(rates_of(o)); }
+
+    admission<token> admit(time_point now) { return chaos_.admit(now); }
+
+    [[nodiscard]] static char const* name() noexcept { return "chaos"; }
+    [[nodiscard]] bool enabled() const noexcept { return chaos_.enabled(); }
+
+private:
+    [[nodiscard]] static std::uint64_t seed_of(options const& o)
+    {
+        if (!o.seed)
+            throw std::invalid_argument("weir: chaos_options.seed must be given, so that a run can be repeated");
+        return *o.seed;
+    }
+    [[nodiscard]] static chaos_options rates_of(options const& o)
+    {
+        auto rates = o.rates;
+        rates.fault = fault_named(o.fault);
+        return rates;
+    }
+
+    chaos chaos_;
+};
 
 /// A name in a document, and what it makes.
 struct element_kind {
@@ -265,7 +350,8 @@ template <class Rule, class Options, auto Make>
         gate_kind<load_shedder>("load_shedder"),
         gate_kind<circuit_breaker>("circuit_breaker"),
         gate_kind<keyed_breakers<std::string>>("keyed_breakers"),
-        gate_kind<throttle>("throttle")};
+        gate_kind<throttle>("throttle"),
+        gate_kind<chaos_gate>("chaos")};
     return all;
 }
 
