@@ -28,6 +28,7 @@
 #include <weir/call/any_pipeline.hpp>
 #include <weir/call/any_stage.hpp>
 #include <weir/call/attempt_timeout.hpp>
+#include <weir/call/blocking_single_flight.hpp>
 #include <weir/call/call.hpp>
 #include <weir/call/chaos.hpp>
 #include <weir/call/classify.hpp>

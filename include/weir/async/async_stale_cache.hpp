@@ -35,8 +35,8 @@ namespace weir {
 ///   show(*p, p.stale);
 ///
 /// `op()` is called only where nothing is fresh. It returns a deferred operation `void(error_code, Value)` or an
-/// `asio::awaitable<Value>`. Through `judged_by(classifier)`, a value may be a failure, as in stale_cache::call. Callers
-/// of one key at one moment each run theirs; let `op` be that of a single_flight to join them.
+/// `asio::awaitable<Value>`. Through `judged_by(classifier)`, a value may be a failure, as in stale_cache::call.
+/// Callers of one key at one moment each run theirs; let `op` be that of a single_flight to join them.
 ///
 /// Signature:    void(boost::system::error_code, cached<Value>) or void(std::exception_ptr, cached<Value>), as of `op`.
 /// Fails:        as `op`, where there is no stale value. Otherwise the failure is the value's `error`, an exception by

@@ -126,7 +126,7 @@ public:
 
     /// The fresh value; else what `load()` gives, which is kept; else the stale value, marked so, with load's error.
     /// `load` returns a value or a result, is called without locks, and what it throws passes through, unless there is
-    /// a stale value. Callers of one key at one moment each load; async/single_flight.hpp joins them.
+    /// a stale value. Callers of one key at one moment each load; blocking_single_flight.hpp joins them.
     template <std::invocable Load, clock Clock = tsc_clock>
     [[nodiscard]] result<cached<Value>> call(Key const& key, Load&& load, Clock const& clock = {})
     {
