@@ -7,6 +7,7 @@
 
 #include <weir/async/any_pipeline.hpp>
 #include <weir/async/async_acquire.hpp>
+#include <weir/async/async_acquire_circuit.hpp>
 #include <weir/async/async_acquire_dry_run.hpp>
 #include <weir/async/async_call.hpp>
 #include <weir/async/async_chaos.hpp>

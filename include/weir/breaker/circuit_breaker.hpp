@@ -132,6 +132,9 @@ public:
 
     [[nodiscard]] std::string_view name() const noexcept { return circuit_.name(); }
 
+    /// For async_acquire (async/async_acquire_circuit.hpp).
+    [[nodiscard]] detail::circuit_line& line() noexcept { return circuit_.line(); }
+
 private:
     struct circuit_with_clock : detail::circuit {
         circuit_with_clock(options o, Clock c) : circuit(std::move(o)), clock(std::move(c)) {}
@@ -145,6 +148,7 @@ private:
 template <clock Clock>
 class [[nodiscard]] basic_circuit_breaker<Clock>::permit : public detail::circuit_permit {
 public:
+    permit() noexcept : detail::circuit_permit(nullptr, 0u, 0u) {}  ///< no leave, and nothing to settle
     explicit permit(detail::circuit_permit&& p) noexcept : detail::circuit_permit(std::move(p)) {}
     using detail::circuit_permit::circuit_permit;
     using detail::circuit_permit::record;

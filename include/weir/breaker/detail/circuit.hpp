@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/breaker/circuit_breaker_options.hpp>
+#include <weir/breaker/detail/circuit_line.hpp>
 #include <weir/breaker/detail/draws.hpp>
 #include <weir/breaker/open_interval.hpp>
 #include <weir/breaker/outcome_window.hpp>
@@ -96,6 +97,7 @@ public:
         return options_;
     }
     [[nodiscard]] transition_queue& transitions() noexcept { return transitions_; }
+    [[nodiscard]] circuit_line& line() noexcept { return line_; }
 
 private:
     static constexpr stamp state_mask = 7, ramping = 8;
@@ -114,6 +116,12 @@ private:
         return {errc::circuit_open, retry_at, name_};
     }
     [[nodiscard]] admission<permit> admit_on_ramp(stamp seen, time_point now) noexcept;
+    /// After a change, with no lock held.
+    void tell() noexcept
+    {
+        line_.changed();
+        transitions_.deliver();
+    }
 
     // Under the lock. Those that answer true have news for listeners.
     void let_time_pass(time_point now) noexcept;
@@ -151,6 +159,7 @@ private:
     open_interval interval_;
     bool would_be_open_ = false;  // dry run: the listeners know, and it is still so
     transition_queue transitions_;
+    circuit_line line_;
     std::string const name_;
 };
 
@@ -198,7 +207,7 @@ inline auto circuit::admit(time_point now) noexcept -> admission<permit>
     auto answer = admit_under_lock(now);
     auto const news = !same(current(), before);
     lock.unlock();
-    if (news) transitions_.deliver();
+    if (news) tell();
     return answer;
 }
 
@@ -259,13 +268,16 @@ inline void circuit::settle(stamp s, std::uint64_t probe, outcome const& o, time
             news = judge_probes(now, asked, in_time && told_to);
         }
     }
-    if (news) transitions_.deliver();
+    if (news) tell();
 }
 
 inline void circuit::give_back(std::uint64_t probe) noexcept
 {
-    std::scoped_lock const lock(mutex_);
-    probes_.give_back(probe);  // a probe of an earlier half-open period is not known any more
+    {
+        std::scoped_lock const lock(mutex_);
+        if (!probes_.give_back(probe)) return;  // of an earlier half-open period: not known any more
+    }
+    line_.changed();
 }
 
 inline bool circuit::judge_window(time_point now, duration asked, bool told_to) noexcept
@@ -362,7 +374,7 @@ inline void circuit::advance(time_point now) noexcept
         std::scoped_lock const lock(mutex_);
         let_time_pass(now);
     }
-    transitions_.deliver();
+    tell();
 }
 
 inline time_point circuit::next_transition() const noexcept
@@ -380,7 +392,7 @@ inline void circuit::set_state(circuit_state to, time_point now) noexcept
         interval_.begin(options_);
         go(to, now);
     }
-    transitions_.deliver();
+    tell();
 }
 
 inline void circuit::reconfigure(circuit_breaker_options o, time_point now)
@@ -397,7 +409,7 @@ inline void circuit::reconfigure(circuit_breaker_options o, time_point now)
         bool const opened = is(circuit_state::open) || is(circuit_state::half_open);
         if (options_.dry_run && opened) go(circuit_state::closed, now);
     }
-    transitions_.deliver();
+    tell();
 }
 
 inline circuit_state circuit::state(time_point now) const noexcept
