@@ -4,6 +4,7 @@
 // program (tests/registry/consul fetches one); without it everything here is skipped, loudly, with exit status 77.
 #include <doctest/doctest.h>
 
+#include <registry/update_and_drain.hpp>
 #include <support/real_server.hpp>
 #include <support/server_process.hpp>
 
@@ -302,6 +303,15 @@ TEST_CASE("real consul: register, beat, watch, change state, deregister")
     s.registry->async_deregister("nobody", [&](boost::system::error_code ec) { unknown = !ec; });
     CHECK(s.until([&] { return unknown; }));
     CHECK(s.watch->status().failures == 0);
+}
+
+TEST_CASE("real consul: a lease says something else, moves, is critical while it drains, and goes")
+{
+    scene s(server::kind::forgetful);
+    auto o = s.options();
+    o.watch.hold = 300ms;  // that the only instance does not serve any more is doubted for so long
+    s.open(o);
+    weir::testing::check_update_and_drain(*s.registry, 3s, [&](auto const& so) { return s.until(so); });
 }
 
 TEST_CASE("real consul: without heartbeats the TTL turns an instance critical")

@@ -4,6 +4,7 @@
 // it is on the PATH (Debian's etcd-server); without it everything here is skipped, loudly, with exit status 77.
 #include <doctest/doctest.h>
 
+#include <registry/update_and_drain.hpp>
 #include <support/real_server.hpp>
 #include <support/server_process.hpp>
 
@@ -288,6 +289,15 @@ TEST_CASE("real etcd: register, beat, watch, change state, deregister")
     CHECK(s.shows("b+"));
     CHECK(s.watch->status().skipped == 1);  // the one with a slash
     CHECK(s.watch->status().failures == 0);
+}
+
+TEST_CASE("real etcd: a lease says something else, moves, is critical while it drains, and goes")
+{
+    scene s;
+    auto o = s.options();
+    o.watch.hold = 300ms;  // that the only instance does not serve any more is doubted for so long
+    s.open(o);
+    weir::testing::check_update_and_drain(*s.registry, 3s, [&](auto const& so) { return s.until(so); });
 }
 
 TEST_CASE("real etcd: without heartbeats the instance goes with its lease")
