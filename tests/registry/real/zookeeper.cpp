@@ -4,6 +4,7 @@
 // one, or without a java (WEIR_JAVA, or on PATH), everything here is skipped, loudly, with exit status 77.
 #include <doctest/doctest.h>
 
+#include <registry/update_and_drain.hpp>
 #include <support/certificate.hpp>
 #include <support/real_server.hpp>
 #include <support/server_process.hpp>
@@ -345,6 +346,15 @@ TEST_CASE("real zookeeper: register, beat, watch, change state, deregister")
     CHECK(s.until([&] { return gone; }));
     s.registry->async_deregister(web("nobody"), [&](boost::system::error_code ec) { unknown = !ec; });
     CHECK(s.until([&] { return unknown; }));
+}
+
+TEST_CASE("real zookeeper: a lease says something else, moves, is critical while it drains, and goes")
+{
+    scene s;
+    auto o = s.options();
+    o.watch.hold = 300ms;  // that the only instance does not serve any more is doubted for so long
+    s.open(o);
+    weir::testing::check_update_and_drain(*s.registry, 3s, [&](auto const& so) { return s.until(so); });
 }
 
 TEST_CASE("real zookeeper: a lost connection is not a lost session: it is resumed, and nobody notices")
