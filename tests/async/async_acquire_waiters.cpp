@@ -2,6 +2,7 @@
 #include <weir/async/async_acquire.hpp>
 #include <weir/limit/drain_on.hpp>
 #include <weir/limit/jittered.hpp>
+#include <weir/limit/keyed_limiter.hpp>
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/token_bucket.hpp>
 #include <weir/testing/virtual_time.hpp>
@@ -45,7 +46,7 @@ struct queue_of_waiters : weir::testing::virtual_time {
     std::map<char, weir::duration> at;
 
     template <class Limiter>
-    void wait(Limiter& limiter, char name, std::uint64_t n = 1, weir::duration max_wait = 1h)
+    void wait(Limiter&& limiter, char name, std::uint64_t n = 1, weir::duration max_wait = 1h)
     {
         auto& signal = signals[name] = std::make_unique<asio::cancellation_signal>();
         weir::async_acquire(get_executor(), limiter, n, max_wait,
@@ -427,6 +428,28 @@ TEST_CASE("async_acquire: a handle may go while it is waited for, and a place ne
     weir::async_acquire(w.get_executor(), handle{&one}, 1, 1h, [&](error_code ec) { granted += !ec; });
     w.run();
     CHECK(granted == 1);
+}
+
+TEST_CASE(
+    "async_acquire: those who wait for one key are one queue, whichever handle they came with; other keys are others")
+{
+    queue_of_waiters w;
+    weir::keyed_limiter<std::string> tenants{
+        {.quotas = {{weir::per_second(10), 1}, {weir::per_second(5), 1}}, .capacity = 100}};
+    for (auto const* const tenant : {"acme", "bolt"}) CHECK(tenants.try_acquire(tenant, 1, w.now()));
+    for (char const name : {'A', 'B', 'C'}) w.wait(tenants.of("acme"), name);  // 100, 200, 300 ms
+    w.wait(tenants.of("bolt"), 'X');                                           // 100 ms
+    w.wait(tenants.of("acme", 1), 'Q');                                        // another quota's places are others
+    CHECK(w.waiting() == 3);
+    w.cancel('Q');
+    w.cancel('A');
+    CHECK(tenants.retry_at("acme", 1, w.now()) == w.begin + 300ms);
+    w.run();
+    CHECK(w.order == "qaBXC");
+    CHECK(w.at['B'] == 100ms);
+    CHECK(w.at['C'] == 200ms);
+    CHECK(w.at['X'] == 100ms);
+    CHECK(w.waiting() == 0);
 }
 
 TEST_CASE("async_acquire: a context destroyed under its waiters gives all places back, and calls nobody")

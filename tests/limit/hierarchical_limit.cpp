@@ -3,6 +3,7 @@
 
 #include <weir/core/gate.hpp>
 #include <weir/limit/concurrency_limit.hpp>
+#include <weir/limit/drain_on.hpp>
 #include <weir/limit/keyed_limiter.hpp>
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/token_bucket.hpp>
@@ -78,6 +79,9 @@ static_assert(weir::gate<two_levels> && weir::gate<hierarchical_limit<scripted&>
 template <class L>
 concept counts = requires(L& l) { l.try_acquire(std::uint64_t{2}, start); };
 static_assert(counts<two_levels> && !counts<hierarchical_limit<token_bucket&, scripted&>>);
+template <class L>
+concept drains = requires(L& l) { l.drain(start); };
+static_assert(drains<hierarchical_limit<token_bucket&, scripted&>> && !drains<hierarchical_limit<scripted&>>);
 
 }  // namespace
 
@@ -222,6 +226,36 @@ TEST_CASE("hierarchical_limit: cancel gives back everything, unless somebody was
     CHECK_FALSE(b->cancel());
     CHECK(tenant.available(start) == 5);
     CHECK(global.available(start) == 3);
+}
+
+TEST_CASE("hierarchical_limit: drained, no level has anything on hand; one that counts slots has nothing to lose")
+{
+    auto tenant = hourly(5), global = hourly(5);
+    weir::concurrency_limit slots{{.limit = 2, .max_queue = 0}};
+    hierarchical_limit inner(slots, global);
+    weir::drain_on limits{hierarchical_limit(tenant, inner)};
+    limits.admit(start)->record(outcome::failure(1ms), start);
+    CHECK(tenant.available(start) == 4);
+    auto told = outcome::failure(1ms);
+    told.retry_after = 1s;
+    limits.admit(start)->record(told, start);
+    CHECK(tenant.available(start) == 0);
+    CHECK(global.available(start) == 0);
+    CHECK(slots.in_flight() == 0);
+    CHECK_FALSE(limits.admit(start));
+}
+
+TEST_CASE("hierarchical_limit: without a time it asks the clock that its levels ask")
+{
+    auto tenant = hourly(3), global = hourly(5);
+    hierarchical_limit limits(tenant, global);
+    CHECK(limits.try_acquire());
+    CHECK_FALSE(limits.try_acquire(3));
+    CHECK(limits.try_acquire(2));
+    CHECK(tenant.available() == 0);
+    CHECK(global.available() == 2);
+    limits.drain();
+    CHECK(global.available() == 0);
 }
 
 TEST_CASE("hierarchical_limit: starts when the slowest level says")

@@ -68,7 +68,9 @@ concept limiter_argument = rate_limiter<std::remove_reference_t<L>> &&
 /// now:          given, it is the time of asking, and no clock is read unless there is a wait.
 /// Executor:     the handler's associated executor, or `executor` as the first argument; also the source of time.
 /// Lifetimes:    the limiter, until completion; where a context is destroyed under its waiters, until then. A handle,
-///               that is a limiter that can be copied, is copied; those who wait for it give their place to nobody.
+///               that is a limiter that can be copied, is copied. Those who wait for handles of one `identity()`, an
+///               optional std::pair<void const*, std::uint64_t>, are one queue, as keyed_limiter::of(key) has it;
+///               without one they give their place to nobody.
 /// Cost:         without a wait, that of a post. A wait is one allocation from the handler's allocator and a short
 ///               lock; all waits of a limiter in a context are one node in its timer queue.
 /// Seen in:      examples/13_wait_for_a_permit.cpp
@@ -146,19 +148,30 @@ class limiter_ref {
 public:
     explicit limiter_ref(Limiter& limiter) noexcept : limiter_(&limiter) {}
     [[nodiscard]] Limiter& get() noexcept { return *limiter_; }
-    [[nodiscard]] void const* address(void const*) const noexcept { return limiter_; }
+    [[nodiscard]] limiter_identity identity(void const*) const noexcept { return {limiter_, 0}; }
 
 private:
     Limiter* limiter_;
 };
 
-// Two handles at one address, one after the other, may stand for two limiters: a waiter is then alone in its queue.
+// Two handles at one address, one after the other, may stand for two limiters: one says for which, or its waiter is
+// alone in its queue.
 template <std::copyable Limiter>
 class limiter_ref<Limiter> {
 public:
     explicit limiter_ref(Limiter& limiter) : limiter_(limiter) {}
     [[nodiscard]] Limiter& get() noexcept { return limiter_; }
-    [[nodiscard]] void const* address(void const* waiter) const noexcept { return waiter; }
+    [[nodiscard]] limiter_identity identity(void const* waiter) const noexcept
+    {
+        if constexpr (requires {
+                          {
+                              std::as_const(limiter_).identity()
+                          } -> std::same_as<limiter_identity>;
+                      })
+            return limiter_.identity();
+        else
+            return {waiter, 0};
+    }
 
 private:
     Limiter limiter_;
@@ -196,7 +209,7 @@ public:
         self->listen([op = self.get(), &waiting] {
             if (waiting.leave(*op)) op->post({asio::error::operation_aborted});
         });
-        if (waiting.insert(*self, limiter.address(self.get()), n, std::move(permit))) (void)self.release();
+        if (waiting.insert(*self, limiter.identity(self.get()), n, std::move(permit))) (void)self.release();
     }
 
 private:

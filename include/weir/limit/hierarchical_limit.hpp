@@ -5,6 +5,7 @@
 #include <weir/core/gate.hpp>
 #include <weir/core/outcome.hpp>
 #include <weir/core/time.hpp>
+#include <weir/core/tsc_clock.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -36,6 +37,9 @@ template <class L>
 concept takes_many = requires(L& l, std::uint64_t n, time_point now) {
     requires std::same_as<decltype(l.reserve(n, duration::zero(), now)), decltype(l.admit(now))>;
 };
+
+template <class L>
+concept drains = requires(L& l, time_point now) { l.drain(now); };
 
 template <class L>
 using level_token = typename decltype(std::declval<L&>().admit(time_point{}))::token_type;
@@ -146,6 +150,8 @@ private:
 /// admitted somebody behind keeps the permit, as giving it back could mint one. That is at most one call's share for
 /// each refusal in a race, on the side of admitting less. First come, first served is not promised.
 ///
+/// Without a time, it asks weir::tsc_clock: levels with a clock of their own are to be told the time.
+///
 /// There is no reserve: a permit that one level reserves for an instant would be used at the later one of another, and
 /// be one too many there.
 ///
@@ -183,6 +189,24 @@ public:
         return true;
     }
 
+    [[nodiscard]] bool try_acquire(std::uint64_t n = 1)
+        requires(detail::takes_many<std::remove_reference_t<Levels>> && ...)
+    {
+        return try_acquire(n, tsc_clock{}.now());
+    }
+
+    /// Whatever the levels have on hand is worth nothing from now on; those that count slots have none to lose.
+    void drain(time_point now)
+        requires(detail::drains<std::remove_reference_t<Levels>> || ...)
+    {
+        std::apply([now](auto&... level) { (drain_level(level, now), ...); }, levels_);
+    }
+    void drain()
+        requires(detail::drains<std::remove_reference_t<Levels>> || ...)
+    {
+        drain(tsc_clock{}.now());
+    }
+
     /// What admit would answer now if it refuses, as far as the levels can tell. Takes nothing.
     [[nodiscard]] std::optional<rejection> look(std::uint64_t n, time_point now) const
     {
@@ -197,6 +221,12 @@ public:
     }
 
 private:
+    template <class Level>
+    static void drain_level(Level& level, time_point now)
+    {
+        if constexpr (detail::drains<Level>) level.drain(now);
+    }
+
     static void keep_latest(std::optional<rejection>& worst, rejection const& r) noexcept
     {
         if (!worst || r.retry_at > worst->retry_at) worst = r;

@@ -226,6 +226,11 @@ public:
         return table().look(id_, quota_, n, now).at;
     }
     [[nodiscard]] std::string_view name() const noexcept { return limiter_->name(); }
+    /// Equal for gates of one key and quota only: those who wait in async_acquire for one of these are one queue.
+    [[nodiscard]] std::pair<void const*, std::uint64_t> identity() const noexcept
+    {
+        return {table().address_of(quota_), id_.identity};
+    }
 
 private:
     friend basic_keyed_limiter;

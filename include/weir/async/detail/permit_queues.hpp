@@ -10,8 +10,10 @@
 #include <boost/asio/query.hpp>
 #include <boost/intrusive/list.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <iterator>
 #include <mutex>
 #include <optional>
@@ -19,6 +21,9 @@
 #include <utility>
 
 namespace weir::detail {
+
+/// Which limiter a reservation is of: its address, or an address and a key, where there is one for each key.
+using limiter_identity = std::pair<void const*, std::uint64_t>;
 
 template <class Limiter, class Token>
 class permit_queues;
@@ -86,9 +91,9 @@ public:
         return asio::use_service<permit_queues>(asio::query(executor, asio::execution::context));
     }
 
-    /// `w` waits for `token.start_at()`, which the limiter at that address granted, or for an earlier reservation that
+    /// `w` waits for `token.start_at()`, which that limiter granted, or for an earlier reservation that
     /// another gives up. False: the context is going down, nothing was done.
-    [[nodiscard]] bool insert(waiter& w, void const* limiter, std::uint64_t permits, Token&& token)
+    [[nodiscard]] bool insert(waiter& w, limiter_identity const& limiter, std::uint64_t permits, Token&& token)
     {
         auto const start = token.start_at();
         std::scoped_lock const lock(mutex_);
@@ -142,15 +147,21 @@ private:
         permit_queues& owner;
         reservations slots;
         weir::detail::permit_queues<Limiter, Token>::waiters waiters;
-        void const* limiter = nullptr;
+        limiter_identity limiter;
         bool mixed = false;  // not all for the same number of permits
         bool armed = false;  // its wait is in the timer queue, or `expired` is on its way
     };
-    using queues = std::unordered_map<void const*, queue>;
+    struct hash {
+        std::size_t operator()(limiter_identity const& of) const noexcept
+        {
+            return std::hash<void const*>{}(of.first) + std::hash<std::uint64_t>{}(of.second);
+        }
+    };
+    using queues = std::unordered_map<limiter_identity, queue, hash>;
 
     // All below: under the lock.
 
-    queue& queue_of(void const* limiter)
+    queue& queue_of(limiter_identity const& limiter)
     {
         auto found = queues_.find(limiter);
         if (found == queues_.end()) {

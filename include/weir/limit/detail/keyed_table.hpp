@@ -126,6 +126,8 @@ public:
     [[nodiscard]] std::uint64_t forced() const noexcept { return forced_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] std::size_t quotas() const noexcept { return quotas_; }
+    /// Of this quota in this table, and of nothing else.
+    [[nodiscard]] void const* address_of(std::size_t quota) const noexcept { return &flows_[quota]; }
     [[nodiscard]] std::size_t bytes() const noexcept
     {
         return sizeof *this + buckets_.size() * sizeof(Bucket) + stripes_.size() * sizeof(stripe);
