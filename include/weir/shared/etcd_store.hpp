@@ -5,6 +5,7 @@
 #include <weir/http/transport.hpp>
 #include <weir/registry/detail/etcd_wire.hpp>
 #include <weir/registry/detail/http_channel.hpp>
+#include <weir/registry/detail/transport_for.hpp>
 #include <weir/shared/detail/etcd_limit_core.hpp>
 #include <weir/shared/etcd_store_options.hpp>
 #include <weir/shared/limit_store.hpp>
@@ -16,6 +17,7 @@
 #include <boost/system/error_code.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -49,7 +51,7 @@ public:
 
     /// Throws: std::invalid_argument.
     explicit basic_etcd_store(executor_type const& executor, etcd_store_options const& o = {},
-                              Transport transport = {});
+                              std::optional<Transport> transport = {});
 
     template <class Handler>
     void async_acquire(permit_request const& r, Handler&& handler)
@@ -94,17 +96,17 @@ using etcd_store = basic_etcd_store<>;
 
 template <class Transport>
 basic_etcd_store<Transport>::basic_etcd_store(executor_type const& executor, etcd_store_options const& o,
-                                              Transport transport)
+                                              std::optional<Transport> transport)
     : executor_(executor)
 {
     namespace etcd = registry::detail;
     o.check();
     auto const cluster = o.cluster.checked();
     auto address = cluster.address();
-    etcd::check_transport<Transport>(address.tls, "etcd_store_options.cluster.url");
+    auto through = etcd::transport_for(address, std::move(transport), "etcd_store_options.cluster.url");
     // Connections are kept, unlike a registry's: a compare and swap that is sent again, because its connection was at
     // its end, does no harm.
-    auto const make = [keep = cluster.connection.idle_timeout, over = etcd::http_channels_over(std::move(transport))](
+    auto const make = [keep = cluster.connection.idle_timeout, over = etcd::http_channels_over(std::move(through))](
                           asio::any_io_executor strand, http::client_options c) {
         c.idle_timeout = keep;
         return over(std::move(strand), std::move(c));
