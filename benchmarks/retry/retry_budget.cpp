@@ -15,32 +15,33 @@ namespace {
 
 using namespace std::chrono_literals;
 
+weir::time_point const now{1h};  // handed in, as a pipeline does
 weir::retry_budget full({.initial = 10, .max = 10});
 weir::retry_budget filling({.per_success = 1e-6, .initial = 0, .max = 1e9});
 weir::retry_budget spent({.initial = 0});
 
 void deposit_full(benchmark::State& state)
 {
-    for (auto _ : state) full.deposit();
+    for (auto _ : state) full.deposit(now);
 }
 BENCHMARK(deposit_full)->Name("retry_budget/deposit/full")->ThreadRange(1, 2);
 
 void deposit_filling(benchmark::State& state)
 {
-    for (auto _ : state) filling.deposit();
+    for (auto _ : state) filling.deposit(now);
 }
 BENCHMARK(deposit_filling)->Name("retry_budget/deposit/filling")->ThreadRange(1, 2);
 
 void withdraw_spent(benchmark::State& state)
 {
-    for (auto _ : state) benchmark::DoNotOptimize(spent.try_withdraw());
+    for (auto _ : state) benchmark::DoNotOptimize(spent.try_withdraw(now));
 }
 BENCHMARK(withdraw_spent)->Name("retry_budget/withdraw/spent")->ThreadRange(1, 2);
 
 void withdraw_and_refund(benchmark::State& state)
 {
     for (auto _ : state) {
-        benchmark::DoNotOptimize(full.try_withdraw());
+        benchmark::DoNotOptimize(full.try_withdraw(now));
         full.refund();
     }
 }

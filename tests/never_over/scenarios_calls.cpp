@@ -107,23 +107,28 @@ struct slots_reconfigured : slots {
 // retry_budget
 
 struct budget {
-    weir::retry_budget tokens{{.per_success = 0.5, .initial = 1, .max = 2, .name = {}}};
+    explicit budget(weir::duration window = {})
+        : tokens({.per_success = 0.5, .initial = 1, .max = 2, .window = window, .name = {}})
+    {
+    }
+
+    weir::retry_budget tokens;
     double earned = 1;  // before the deposit is seen by anybody
     double spent = 0;   // after the withdrawal
 
-    void withdraw(bool give_back)
+    void withdraw(bool give_back, weir::time_point now = start)
     {
-        if (!tokens.try_withdraw()) return;
+        if (!tokens.try_withdraw(now)) return;
         spent += 1;
         check();
         if (!give_back) return;
         spent -= 1;
         tokens.refund();
     }
-    void deposit()
+    void deposit(weir::time_point now = start)
     {
         earned += 0.5;
-        tokens.deposit();
+        tokens.deposit(now);
     }
     void check()
     {
@@ -159,6 +164,27 @@ struct budget_shrinks : budget {
         // A deposit that had read the larger max may still land; what was earned bounds it all the same.
         check();
         return tokens.tokens() + spent > earned + 1e-6 ? "tokens out of nothing" : "";
+    }
+};
+
+/// Two of them come where a half of the window ends, and one of those where the next one does.
+struct budget_forgets : budget {
+    budget_forgets() : budget(1s) { deposit(); }
+
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            deposit(start + 500ms), withdraw(true, start + 500ms);
+        } else {
+            withdraw(false, start + 500ms), deposit(start + 1s);
+        }
+    }
+    std::string end()
+    {
+        check();
+        if (tokens.tokens() + spent > earned + 1e-6) return "tokens out of nothing";
+        tokens.deposit(start + 3s);  // nothing came in for a window: what a new one has, and this
+        return tokens.tokens() > 1.5 + 1e-6 ? "old credit is kept" : "";
     }
 };
 
@@ -309,6 +335,7 @@ scenarios const of_concurrency_limit{[](std::vector<scenario>& all) {
 scenarios const of_retry_budget{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<budget>("retry_budget: withdraw, refund, deposit", 3, 3));
     all.push_back(make_scenario<budget_shrinks>("retry_budget: the most it holds changes", 3, 2));
+    all.push_back(make_scenario<budget_forgets>("retry_budget: the window's edge", 2, 3));
 }};
 
 scenarios const of_circuit_breaker{[](std::vector<scenario>& all) {

@@ -54,7 +54,7 @@ TEST_CASE("retry_budget: ten successes earn one retry, nine do not")
 
 TEST_CASE("retry_budget: fractions do not drift")
 {
-    retry_budget b({.per_success = 0.025, .initial = 0, .max = 1e9});
+    retry_budget b({.per_success = 0.025, .initial = 0, .max = 1e9, .window = 0s});
     for (int i = 0; i < 4'000'000; ++i) b.deposit();
     CHECK(b.tokens() == 100'000);
 }
@@ -110,7 +110,7 @@ TEST_CASE("retry_budget: the bound holds in every prefix under threads, and no t
 {
     // A withdrawal is noted after it was granted and a success before it is credited, so what a thread reads of the two
     // counters can only make the observed balance look better: if the bound is broken there, it is broken.
-    retry_budget b({.per_success = 0.5, .initial = 5, .max = 1e9});
+    retry_budget b({.per_success = 0.5, .initial = 5, .max = 1e9, .window = 0s});
     std::atomic<std::int64_t> successes{0}, retries{0};
     std::atomic<bool> broken{false};
     constexpr int threads = 4, rounds = 500'000;
@@ -213,6 +213,125 @@ TEST_CASE("retry_budget: N threads at one token of the floor, one wins")
     }
 }
 
+TEST_CASE("retry_budget: credit is forgotten when it is older than the window, down to what a new one has")
+{
+    weir::time_point const t0{1h};
+    auto const earned = [&](weir::time_point at) {
+        retry_budget b;
+        for (int i = 0; i < 100; ++i) b.deposit(t0);
+        CHECK(b.tokens() == 10);
+        int n = 0;
+        while (b.try_withdraw(at)) ++n;
+        return n;
+    };
+    CHECK(earned(t0) == 10);
+    CHECK(earned(t0 + 9999ms) == 10);
+    CHECK(earned(t0 + 10s) == 1);
+    CHECK(earned(t0 + 24h) == 1);
+    CHECK(earned(t0 - 24h) == 10);  // a clock that goes back forgets nothing
+
+    // A rare caller still retries in one call of ten.
+    retry_budget rare;
+    CHECK(rare.try_withdraw(t0));
+    int retries = 0;
+    for (int i = 0; i < 1000; ++i) {
+        rare.deposit(t0 + i * 1min);
+        retries += rare.try_withdraw(t0 + i * 1min);
+    }
+    CHECK(retries == 100);
+
+    // Two credits of a half window are kept together, and go together.
+    retry_budget b({.per_success = 1, .initial = 0});
+    b.deposit(t0);
+    b.deposit(t0 + 4s);
+    b.deposit(t0 + 5s);
+    CHECK(b.tokens() == 3);
+    b.deposit(t0 + 10s);
+    CHECK(b.tokens() == 2);
+
+    retry_budget keeps({.per_success = 1, .window = 0s});
+    for (int i = 0; i < 9; ++i) keeps.deposit(t0);
+    keeps.deposit(t0 + 24h);
+    CHECK(keeps.tokens() == 10);
+}
+
+TEST_CASE("retry_budget: it never holds more than initial and the window's credit, and all of half a window's")
+{
+    std::mt19937 random(4);
+    for (int round = 0; round < thorough(200); ++round) {
+        double const credit = 0.1 * static_cast<double>(1 + random() % 10), initial = static_cast<double>(random() % 3);
+        retry_budget b({.per_success = credit, .initial = initial, .max = 50, .window = 1s});
+        std::vector<std::pair<weir::time_point, double>> credits, refunds;
+        double taken = 0, all = initial;
+        weir::time_point now{1h}, last_taken{};
+        auto const in_the_last = [&](weir::duration age, auto const& list) {
+            double sum = 0;
+            for (auto const& [at, n] : list) sum += now - at < age ? n : 0;
+            return sum;
+        };
+        for (int i = 0; i < 500; ++i) {
+            now +=
+                weir::duration(1us) * static_cast<long>(random() % 50 == 0 ? random() % 2'000'000 : random() % 20'000);
+            switch (random() % 8) {
+                case 0:
+                    if (b.try_withdraw(now)) ++taken, last_taken = now;
+                    break;
+                case 1:
+                    if (taken == 0 || random() % 4 != 0) continue;
+                    b.refund(), --taken, refunds.emplace_back(now, 1.0);
+                    continue;  // it has no time of its own: the next that has forgets
+                default: b.deposit(now), all += credit, credits.emplace_back(now, credit);
+            }
+            REQUIRE(taken <= all + 1e-6);
+            REQUIRE(b.tokens() <= std::min(50.0, initial + in_the_last(1s, credits) + in_the_last(1s, refunds)) + 1e-6);
+            if (now - last_taken > 1s) REQUIRE(b.tokens() >= std::min(50.0, in_the_last(500ms, credits)) - 1e-6);
+        }
+    }
+}
+
+TEST_CASE("retry_budget: many threads at the edges of the window: nothing is minted, and afterwards it still earns")
+{
+    retry_budget b({.per_success = 1, .initial = 0, .max = 1e6, .window = 1ms});
+    std::atomic<std::int64_t> successes{0}, retries{0};
+    std::atomic<bool> broken{false};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&, t] {
+            weir::time_point now{1h};
+            for (int i = 0; i < thorough(200'000); ++i) {
+                now += 100ns * (i % 40);
+                if ((i + t) % 3 != 0) {
+                    successes.fetch_add(1);
+                    b.deposit(now);
+                } else if (b.try_withdraw(now)) {
+                    if (retries.fetch_add(1) + 1 > successes.load()) broken = true;
+                }
+            }
+        });
+    for (auto& t : threads) t.join();
+    CHECK_FALSE(broken.load());
+    CHECK(b.tokens() + static_cast<double>(retries.load()) <= static_cast<double>(successes.load()) + 1e-6);
+    CHECK(retries.load() > successes.load() / 10);
+    weir::time_point const later{100h};
+    b.deposit(later);
+    CHECK(b.tokens() == 1);
+}
+
+TEST_CASE("retry_budget: another window keeps the tokens and begins with the next call")
+{
+    weir::time_point const t0{1h};
+    retry_budget b({.per_success = 1, .window = 0s});
+    for (int i = 0; i < 9; ++i) b.deposit(t0);
+    b.reconfigure({.per_success = 1});
+    b.deposit(t0 + 1h);
+    CHECK(b.tokens() == 10);
+    b.deposit(t0 + 1h + 10s);
+    CHECK(b.tokens() == 2);
+    b.reconfigure({.per_success = 1, .window = 0s});
+    b.deposit(t0 + 24h);
+    CHECK(b.tokens() == 3);
+}
+
 TEST_CASE("retry_budget: reconfigure keeps the tokens, at most the new max")
 {
     retry_budget b({.per_success = 0.1, .initial = 8, .max = 10, .name = "orders"});
@@ -246,6 +365,9 @@ TEST_CASE("retry_budget: bad options throw and name the field")
     CHECK_THROWS_AS(retry_budget({.initial = 0, .max = 0.5}), std::invalid_argument);
     CHECK_THROWS_AS(retry_budget({.max = 2e9}), std::invalid_argument);
     CHECK_THROWS_AS(retry_budget({.max = nan}), std::invalid_argument);
+    CHECK_THROWS_AS(retry_budget({.window = -1s}), std::invalid_argument);
+    CHECK_THROWS_AS(retry_budget({.window = 1us}), std::invalid_argument);
+    CHECK_THROWS_AS(retry_budget({.window = 25h}), std::invalid_argument);
     CHECK_THROWS_AS(retry_budget({.min_per_second = -1}), std::invalid_argument);
     CHECK_THROWS_AS(retry_budget({.min_per_second = 2e6}), std::invalid_argument);
     CHECK_THROWS_AS(retry_budget({.min_per_second = nan}), std::invalid_argument);
@@ -284,12 +406,13 @@ struct world {
         int oldest = 0;                         // the step whose arrivals are being served
         double oldest_left = 0;
         for (int now = 0; now < end; ++now) {
+            weir::time_point const time{10ms * now};
             double const fresh = load * capacity;
             double retries = 0;
-            for (; carry >= 1 && budget.try_withdraw(); --carry) ++retries;
+            for (; carry >= 1 && budget.try_withdraw(time); --carry) ++retries;
             carry = 0;
             if (per_request > 0)
-                for (int i = 0; i < static_cast<int>(fresh); ++i) budget.deposit();
+                for (int i = 0; i < static_cast<int>(fresh); ++i) budget.deposit(time);
             arrived[static_cast<std::size_t>(now)] = fresh + retries;
             backlog += fresh + retries;
             if (now == 0) oldest_left = arrived[0];
@@ -306,7 +429,7 @@ struct world {
             }
             carry = late;  // the callers gave up on these and, if they may, try again
             if (per_success > 0)
-                for (int i = 0; i < static_cast<int>(good); ++i) budget.deposit();
+                for (int i = 0; i < static_cast<int>(good); ++i) budget.deposit(time);
             if (now >= trigger_end && late == 0 && backlog < capacity) return now - trigger_end;
         }
         return -1;

@@ -171,7 +171,7 @@ private:
     void drop_retry() noexcept;
     void stop(time_point now) noexcept;
     void give_back(slot& s, time_point now) noexcept;
-    void credit() noexcept;
+    void credit(time_point now) noexcept;
     void plan_hedge(time_point now) noexcept;
     void begin_hedge(time_point now, random_engine& random);
     void learn(bool extra, reason why, outcome const& o, time_point now) noexcept;
@@ -349,7 +349,7 @@ bool machine<Pipeline, InFlight>::finished(std::size_t index, outcome o, time_po
         last_ = o;
         verdict_ = verdict::answered;
         hedge_won_ = extra;
-        credit();
+        credit(now);
         stop(now);
         return true;
     }

@@ -308,6 +308,7 @@ void describe(F& f, retry_budget_options& o)
     f("per_success", o.per_success);
     f.fixed("initial", o.initial);
     f("max", o.max);
+    f("window", o.window);
     f("min_per_second", o.min_per_second);
     f.fixed("name", o.name);
 }

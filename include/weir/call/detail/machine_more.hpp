@@ -92,12 +92,12 @@ void machine<Pipeline, InFlight>::stop(time_point now) noexcept
 
 // Once per call, however many copies succeeded.
 template <class Pipeline, std::size_t InFlight>
-void machine<Pipeline, InFlight>::credit() noexcept
+void machine<Pipeline, InFlight>::credit(time_point now) noexcept
 {
     auto const* const r = rule();
     retry_budget* const of_retry = r ? r->budget() : nullptr;
-    if (of_retry) of_retry->deposit();
-    if (auto const* const h = hedging(); h && &h->budget() != of_retry) h->budget().deposit();
+    if (of_retry) of_retry->deposit(now);
+    if (auto const* const h = hedging(); h && &h->budget() != of_retry) h->budget().deposit(now);
 }
 
 template <class Pipeline, std::size_t InFlight>
