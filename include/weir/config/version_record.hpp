@@ -60,6 +60,12 @@ struct refresh_status {
     std::chrono::system_clock::time_point last_success{};  ///< when that was applied
     /// The source has something else than what is in force: the last version was refused, or rolled back.
     bool differs = false;
+
+    /// How long ago the source last answered well, as of `now`; `never` before its first answer.
+    [[nodiscard]] duration age(time_point now) const noexcept
+    {
+        return answers == 0 ? never.time_since_epoch() : between(last_answer, now);
+    }
 };
 
 }  // namespace weir::config
