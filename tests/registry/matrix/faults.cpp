@@ -155,7 +155,7 @@ weir::registry::watch_options test_watch(bool naive)
     o.list_timeout = 1500ms;
     o.await_timeout = 8s;
     o.backoff = exponential(50ms, 1s).with(jitter::decorrelated);
-    o.pace = 20ms;
+    o.pace = 100ms;
     o.hold = 60s;
     o.max_retry_after = 1s;  // one of the faults wishes for three thousand years
     if (naive) {
