@@ -118,7 +118,7 @@ void run_until(asio::io_context& io, weir::duration limit, std::function<bool()>
 }
 
 struct row {
-    std::shared_ptr<column> of;
+    column* of;
     std::vector<std::unique_ptr<cell>> cells, naive;
 };
 
@@ -200,12 +200,10 @@ int main(int argc, char** argv)
         if (!why.empty()) wrong.push_back(of.name() + ", " + c.name() + ": " + why);
     };
     // A few columns at a time, or one thread has too much to do for clients and their servers to keep their times.
-    while (!all.empty()) {
+    for (auto next = all.begin(); next != all.end();) {
         std::vector<row> rows;
-        std::size_t begun = 0;
-        while (!all.empty() && begun < 150) {
-            rows.push_back({all.front(), {}, {}});
-            all.erase(all.begin());
+        for (std::size_t begun = 0; next != all.end() && begun < 150; ++next) {
+            rows.push_back({next->get(), {}, {}});
             begun += open(io, rows.back(), nth, cells);
         }
         play(io, rows);
