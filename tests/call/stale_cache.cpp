@@ -167,6 +167,7 @@ TEST_CASE("stale_cache: a value that its classifier calls a failure is not kept,
                  .call(
                      "a", [] { return 3; }, clock);
     CHECK(**served == 1);
+    REQUIRE(served->error);
     CHECK(served->error->code == weir::errc::operation_threw);
 
     served = c.call(
