@@ -47,14 +47,15 @@ struct world {
     Store store;
     weir::shared_limit<Store> limit;
 
-    /// Permits for a chunk, if there are not.
+    /// Permits for a chunk, if there are not. The first leases are small: nothing is known yet of how many are used.
     void refill()
     {
-        io.restart();
-        if (limit.held(weir::now(io.get_executor())) >= 1024) return;
-        bool waiting = true;
-        limit.async_acquire(1024, [&](boost::system::error_code) { waiting = false; });
-        while (waiting) io.run_one_for(1s);
+        while (limit.held(weir::now(io.get_executor())) < 1024) {
+            io.restart();
+            bool waiting = true;
+            limit.async_acquire(1024, [&](boost::system::error_code) { waiting = false; });
+            while (waiting) io.run_one_for(1s);
+        }
     }
     /// No question stays open, for until the next window it would be late.
     void settle()
