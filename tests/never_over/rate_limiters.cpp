@@ -4,6 +4,7 @@
 
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/token_bucket.hpp>
+#include <weir/limit/warm_up.hpp>
 
 namespace never_over {
 namespace {
@@ -69,6 +70,13 @@ rows const of_rate_limiters{[](std::vector<row>& all) {
                    }});
     all.push_back({"leaky_bucket, rate flips",
                    [=](plan const& p) { return flipped_rates<leaky_bucket>(p, leaky(p, {}), tell_and_wait); }});
+    all.push_back({"warm_up, rate flips", [](plan const& p) {
+                       auto const earn = int128{4 * p.of.burst} * p.of.rate.per.count() / p.of.rate.permits;
+                       auto const slow = static_cast<std::int64_t>(std::min(earn, int128{86'400'000'000'000}));
+                       weir::warm_up_options const o{
+                           .rate = p.of.rate, .warm_up = weir::duration{slow}, .burst = p.of.burst, .name = {}};
+                       return flipped_rates<weir::basic_warm_up<run_clock>>(p, o, tell_and_wait);
+                   }});
 }};
 
 }  // namespace

@@ -95,7 +95,10 @@ public:
         : curve_(c), next_(int128{std::numeric_limits<std::int64_t>::min()} * c.permits), stored_(c.most)
     {
     }
-    warm_state(warm_state&& other) noexcept : curve_(other.curve_), next_(other.next_), stored_(other.stored_) {}
+    warm_state(warm_state&& other) noexcept
+        : curve_(other.curve_), next_(other.next_), stored_(other.stored_), seen_(other.seen_)
+    {
+    }
 
     [[nodiscard]] answer reserve(std::uint64_t n, time_point now, duration max_wait) noexcept
     {
@@ -103,6 +106,7 @@ public:
         std::scoped_lock const lock{mutex_};
         auto a = weigh(n, now, max_wait);
         if (!a.admitted) return a;
+        seen_ = std::max(seen_, now);
         idle_until(ticks(now));
         next_ += curve_.cost(static_cast<int128>(n), stored_);
         stored_ = std::max<int128>(stored_ - static_cast<int128>(n) * warm_curve::one, 0);
@@ -148,6 +152,8 @@ public:
     void reconfigure(warm_curve const& c, time_point now) noexcept
     {
         std::scoped_lock const lock{mutex_};
+        // Not before the last admission: what has passed until then was earned at the old rate.
+        now = std::max(now, seen_);
         idle_until(ticks(now));
         auto const debt = next_ - ticks(now);
         constexpr int128 all = int128{1} << 32;
@@ -190,8 +196,9 @@ private:
     }
 
     warm_curve curve_;
-    int128 next_;    ///< when all that was admitted has been paid for
-    int128 stored_;  ///< at that time
+    int128 next_;                          ///< when all that was admitted has been paid for
+    int128 stored_;                        ///< at that time
+    time_point seen_ = time_point::min();  ///< the latest admission
     std::uint64_t version_ = 0;
     mutable mutex mutex_;
 };
