@@ -12,12 +12,13 @@ namespace {
 
 using bucket = weir::basic_token_bucket<run_clock>;
 
-/// Three tenants with two thirds of the rate each, and a limit for all of them: every level has its bound.
+/// Three tenants, each with two thirds of the rate and three quarters of the burst, and a limit for all of them: every
+/// level has its bound.
 template <class Decide>
 verdict levels(plan const& p, Decide const& decide)
 {
     run_time time{p};
-    weir::rate const of_tenant{p.of.rate.permits * 2, p.of.rate.per * 3};
+    weir::rate const of_tenant{std::max<std::uint64_t>(1, p.of.rate.permits * 2 / 3), p.of.rate.per};
     auto const burst_of_tenant = std::max<std::uint64_t>(1, p.of.burst * 3 / 4);
     auto const make = [&](weir::rate rate, std::uint64_t burst) {
         return bucket{weir::token_bucket_options{.rate = rate, .burst = burst, .name = {}}, time.clock};
