@@ -276,7 +276,10 @@ private:
         } else {
             switch (machine_.how_it_ended()) {
                 case verdict::timed_out: kept_.emplace(result::error(machine_.code())); break;
-                case verdict::refused: kept_.emplace(result::error(machine_.refusal().code)); break;
+                case verdict::refused:
+                    tell_refusal(op_, machine_.refusal());
+                    kept_.emplace(result::error(machine_.refusal().code));
+                    break;
                 case verdict::cancelled: kept_.emplace(result::error(asio::error::operation_aborted)); break;
                 default: break;
             }

@@ -129,7 +129,7 @@ template <class Pipeline, class Op, clock Clock>
     }
     switch (m.how_it_ended()) {
         case verdict::timed_out: return result_type(error(m.code()));
-        case verdict::refused: return result_type(error(m.refusal()));
+        case verdict::refused: tell_refusal(op, m.refusal()); return result_type(error(m.refusal()));
         default: break;
     }
     if (kept.thrown) std::rethrow_exception(std::move(kept.thrown));

@@ -484,7 +484,6 @@ void machine<Pipeline, InFlight>::finish(time_point now) noexcept
     total.latency = elapsed;
     per_call_.settle(sent_ > 0 ? &total : nullptr, now);
     running_ = false;
-    if (verdict_ == verdict::refused && said_ && said_->refused) *said_->refused = refusal_;
     pass_over(detail::role::deadline, errc::deadline_exceeded, elapsed);
     observers([&](auto& o) {
         o.call_ended({.attempts = sent_,

@@ -74,6 +74,14 @@ template <class Op>
     return said_of(o.op);
 }
 
+/// Tells the caller who refused, where that is asked for. Done by drivers, which turn the refusal into an error anyhow:
+/// in the machine it would cost every call.
+template <class Op>
+void tell_refusal(Op const& op, rejection const& why)
+{
+    if (auto const* const said = said_of(op); said && said->refused) *said->refused = why;
+}
+
 /// What is said last holds, except that of two deadlines the nearer does.
 inline void add_to(call_options& said, call_options&& more)
 {
