@@ -4,6 +4,8 @@
 #include <weir/http/byte_rate.hpp>
 #include <weir/shared/shared_limit_options.hpp>
 
+#include <support/count_fields.hpp>
+
 #include <doctest/doctest.h>
 
 #include <concepts>
@@ -50,24 +52,6 @@ struct lister {
     }
 };
 
-// How many fields an aggregate has: as many as it can be initialised from things that convert to anything.
-struct anything {
-    template <class T>
-    operator T() const
-    {
-        throw 0;  // asked for its type only
-    }
-};
-
-template <class Aggregate, class... Given>
-constexpr std::size_t count_fields()
-{
-    if constexpr (requires { Aggregate{Given{}..., anything{}}; })
-        return count_fields<Aggregate, Given..., anything>();
-    else
-        return sizeof...(Given);
-}
-
 // All fields of the struct are described, but so many that no document can say; each under a name of its own.
 template <class Options>
 void complete(std::size_t unspeakable = 0)
@@ -77,7 +61,7 @@ void complete(std::size_t unspeakable = 0)
     Options o{};
     describe(l, o);
     CHECK(l.names.size() == l.fields);
-    CHECK(l.fields == count_fields<Options>() - unspeakable);
+    CHECK(l.fields == weir::testing::count_fields<Options>() - unspeakable);
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <weir/registry/watch.hpp>
 #include <weir/shared/shared_limit.hpp>
 
+#include <support/count_fields.hpp>
+
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -19,23 +21,6 @@ using namespace std::chrono_literals;
 using weir::telemetry::metric;
 
 namespace {
-
-// How many fields an aggregate has: as many as it can be initialised from things that convert to anything.
-struct anything {
-    template <class T>
-    operator T() const
-    {
-        throw 0;  // asked for its type only
-    }
-};
-template <class Aggregate, class... Given>
-constexpr std::size_t count_fields()
-{
-    if constexpr (requires { Aggregate{Given{}..., anything{}}; })
-        return count_fields<Aggregate, Given..., anything>();
-    else
-        return sizeof...(Given);
-}
 
 /// By name; each has a name of its own.
 template <class Status>
@@ -50,7 +35,7 @@ std::map<std::string, metric> all_of(Status const& s, weir::time_point now = {})
 template <class Status>
 void complete(std::size_t texts = 0)
 {
-    CHECK(all_of(Status{}).size() == count_fields<Status>() - texts);
+    CHECK(all_of(Status{}).size() == weir::testing::count_fields<Status>() - texts);
 }
 
 }  // namespace
