@@ -95,16 +95,6 @@ private:
     std::unique_ptr<enrolment> there_;
 };
 
-/// Killed, and started with nothing that it knew.
-class lost_consul final : public consul_subject {
-public:
-    using consul_subject::consul_subject;
-    void strike() override { lose_all(); }
-    void grow() override { enrol(5); }
-    std::vector<fault> faults() const override { return {}; }
-    std::vector<fault> losses() const override { return {{"killed, back without its data"}}; }
-};
-
 }  // namespace
 
 void add_consul(asio::io_context& io, subjects& all, std::vector<std::string>& missing)
@@ -112,10 +102,7 @@ void add_consul(asio::io_context& io, subjects& all, std::vector<std::string>& m
     auto const program = find_program("WEIR_CONSUL", "consul");
     if (program.empty())
         return missing.push_back("Consul (WEIR_CONSUL names its program; tests/registry/consul fetches it)");
-    auto const healthy = std::make_shared<consul_subject>(io, program);
-    all.push_back(healthy);
-    all.push_back(std::make_shared<lease_lost>(io, healthy, "held"));
-    all.push_back(std::make_shared<lost_consul>(io, program));
+    add_real<consul_subject>(io, all, program);
 }
 
 }  // namespace weir::testing

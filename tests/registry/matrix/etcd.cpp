@@ -110,26 +110,13 @@ private:
     std::unique_ptr<enrolment> there_;
 };
 
-/// Killed, and started with nothing that it knew.
-class lost_etcd final : public etcd_subject {
-public:
-    using etcd_subject::etcd_subject;
-    void strike() override { lose_all(); }
-    void grow() override { enrol(5); }
-    std::vector<fault> faults() const override { return {}; }
-    std::vector<fault> losses() const override { return {{"killed, back without its data"}}; }
-};
-
 }  // namespace
 
 void add_etcd(asio::io_context& io, subjects& all, std::vector<std::string>& missing)
 {
     auto const program = find_program("WEIR_ETCD", "etcd");
     if (program.empty()) return missing.push_back("etcd (Debian: etcd-server)");
-    auto const healthy = std::make_shared<etcd_subject>(io, program);
-    all.push_back(healthy);
-    all.push_back(std::make_shared<lease_lost>(io, healthy, "held"));
-    all.push_back(std::make_shared<lost_etcd>(io, program));
+    add_real<etcd_subject>(io, all, program);
 }
 
 }  // namespace weir::testing

@@ -171,6 +171,27 @@ private:
     enrolment there_;
 };
 
+/// Killed, and started with nothing that it knew.
+template <class Subject>
+class killed final : public Subject {
+public:
+    using Subject::Subject;
+    void strike() override { this->lose_all(); }
+    void grow() override { this->enrol(5); }
+    std::vector<fault> faults() const override { return {}; }
+    std::vector<fault> losses() const override { return {{"killed, back without its data"}}; }
+};
+
+/// A server of a kind that can be had: one that stays, its lost leases, and one that is killed.
+template <class Subject, class... Args>
+void add_real(asio::io_context& io, subjects& all, Args const&... args)
+{
+    auto const healthy = std::make_shared<Subject>(io, args...);
+    all.push_back(healthy);
+    all.push_back(std::make_shared<lease_lost>(io, healthy, "held"));
+    all.push_back(std::make_shared<killed<Subject>>(io, args...));
+}
+
 /// The options of a watch under test.
 [[nodiscard]] weir::registry::watch_options test_watch(bool naive);
 

@@ -200,16 +200,6 @@ private:
     std::unique_ptr<enrolment> there_;
 };
 
-/// Killed, and started with nothing that it knew.
-class lost_zookeeper final : public zookeeper_subject {
-public:
-    using zookeeper_subject::zookeeper_subject;
-    void strike() override { lose_all(); }
-    void grow() override { enrol(5); }
-    std::vector<fault> faults() const override { return {}; }
-    std::vector<fault> losses() const override { return {{"killed, back without its data"}}; }
-};
-
 }  // namespace
 
 void add_zookeeper(asio::io_context& io, subjects& all, std::vector<std::string>& missing)
@@ -219,10 +209,7 @@ void add_zookeeper(asio::io_context& io, subjects& all, std::vector<std::string>
     if (char const* const given = std::getenv("WEIR_ZOOKEEPER"); given && *given) class_path = given;
     if (java.empty() || class_path.empty())
         return missing.push_back("ZooKeeper (Debian: zookeeper and a JRE; or WEIR_ZOOKEEPER, a class path)");
-    auto const healthy = std::make_shared<zookeeper_subject>(io, java, class_path);
-    all.push_back(healthy);
-    all.push_back(std::make_shared<lease_lost>(io, healthy, "held"));
-    all.push_back(std::make_shared<lost_zookeeper>(io, java, class_path));
+    add_real<zookeeper_subject>(io, all, java, class_path);
 }
 
 }  // namespace weir::testing
