@@ -4,6 +4,7 @@
 #include <weir/async/timer.hpp>
 #include <weir/core/random.hpp>
 #include <weir/registry/detail/question.hpp>
+#include <weir/registry/detail/retry_after.hpp>
 #include <weir/registry/lease.hpp>
 #include <weir/registry/lease_backend.hpp>
 #include <weir/retry/backoff.hpp>
@@ -252,11 +253,10 @@ private:
         co_await wait(std::max(std::min(last_pause_, limit), std::min(asked_for(), longest)));
     }
 
-    // And up to a tenth more: others have been told the same.
     [[nodiscard]] duration asked_for()
     {
         auto const wish = std::min(source_->retry_after(), options_.max_retry_after);
-        return wish + jittered(wish / 10);
+        return detail::and_a_tenth(wish, random_);
     }
 
     asio::awaitable<void> wait(duration d)

@@ -6,6 +6,7 @@
 #include <weir/core/random.hpp>
 #include <weir/http/message.hpp>
 #include <weir/registry/detail/http_session.hpp>
+#include <weir/registry/detail/retry_after.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_state.hpp>
@@ -82,8 +83,7 @@ private:
             auto const keep = s;  // this object moves
             if (next == step::wait) {
                 next = step::read;
-                auto const more = static_cast<double>(keep->poll.count()) * 0.1 * uniform_unit(thread_random());
-                return keep->nap.async_wait_for(keep->poll + duration{static_cast<duration::rep>(more)},
+                return keep->nap.async_wait_for(registry::detail::and_a_tenth(keep->poll, thread_random()),
                                                 std::move(self));
             }
             if (next == step::read) {

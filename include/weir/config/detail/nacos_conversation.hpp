@@ -7,6 +7,7 @@
 #include <weir/core/random.hpp>
 #include <weir/core/time.hpp>
 #include <weir/registry/detail/nacos_wire.hpp>
+#include <weir/registry/detail/retry_after.hpp>
 #include <weir/registry/detail/spawned.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -100,11 +101,9 @@ private:
                 co_return answer(ec, std::move(l));
             }
         } else {
-            auto const poll = s->config->options.poll;
-            auto const more = static_cast<double>(poll.count()) * 0.1 * uniform_unit(thread_random());
+            auto const pause = registry::detail::and_a_tenth(s->config->options.poll, thread_random());
             constexpr auto token = asio::as_tuple(asio::use_awaitable);
-            auto const [ended] =
-                co_await s->nap.async_wait_for(poll + duration{static_cast<duration::rep>(more)}, token);
+            auto const [ended] = co_await s->nap.async_wait_for(pause, token);
             if (ended) co_return answer(ended, loaded());
         }
         co_return co_await load(s);

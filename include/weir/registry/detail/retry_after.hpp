@@ -1,9 +1,11 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/core/random.hpp>
 #include <weir/core/time.hpp>
 
 #include <concepts>
+#include <cstdint>
 
 namespace weir::registry::detail {
 
@@ -20,6 +22,14 @@ template <class Backend>
             !requires(Backend& c) { c.retry_after(); }, "a backend's retry_after() must be const");
         return duration::zero();
     }
+}
+
+/// `d`, at least 0, and up to a tenth more: others have been told the same, and should not come in step.
+template <random_source G>
+[[nodiscard]] duration and_a_tenth(duration d, G& random)
+{
+    auto const more = uniform_below(random, static_cast<std::uint64_t>(d.count() / 10 + 1));
+    return d + duration{static_cast<duration::rep>(more)};
 }
 
 }  // namespace weir::registry::detail

@@ -5,6 +5,7 @@
 #include <weir/core/errc.hpp>
 #include <weir/core/random.hpp>
 #include <weir/registry/detail/question.hpp>
+#include <weir/registry/detail/retry_after.hpp>
 #include <weir/registry/snapshot.hpp>
 #include <weir/registry/watch.hpp>
 #include <weir/registry/watch_backend.hpp>
@@ -82,10 +83,8 @@ private:
             if (self->stopped_) break;
             if (between(began, self->pause_.now()) > self->options_.settled) failures = 0, pause = {};
             pause = self->options_.backoff.delay(++failures, pause, self->random_);
-            // What the registry asks for, and up to a tenth more: others have been told the same.
             auto const wish = std::min(self->source_->retry_after(), self->options_.max_retry_after);
-            auto const spread = uniform_below(self->random_, static_cast<std::uint64_t>(wish.count() / 10 + 1));
-            auto const asked_for = wish + duration(static_cast<duration::rep>(spread));
+            auto const asked_for = and_a_tenth(wish, self->random_);
             co_await self->sleep_until(later(self->pause_.now(), std::max(pause, asked_for)));
         }
     }
