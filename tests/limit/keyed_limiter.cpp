@@ -527,6 +527,26 @@ TEST_CASE_TEMPLATE("keyed_limiter: a reading from before a change of rate admits
     CHECK(l.try_acquire(1, 10, start + 100ms));
 }
 
+TEST_CASE_TEMPLATE("keyed_limiter: a reading from between two changes of rate counts at the rate between them", Policy,
+                   BOTH)
+{
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(100), 10}}, .capacity = 10}};
+    CHECK(l.try_acquire(1, 10, start));
+    l.reconfigure({.quotas = {{weir::per_second(1), 10}}}, start + 1s);
+    l.reconfigure({.quotas = {{weir::per_second(2), 10}}}, start + 2s);
+    CHECK(l.try_acquire(2, 10, start + 1500ms));  // as it would have been then
+    CHECK(l.retry_at(2, 1, start + 1500ms) == start + 2250ms);
+    CHECK(l.available(2, start + 2s) == 0);
+    CHECK(l.available(2, start + 2250ms) == 1);
+    l.drain(3, start + 1500ms);
+    CHECK(l.available(3, start + 2s) == 0);
+    CHECK(l.try_acquire(3, 1, start + 2250ms));
+    // Of the rate before that nothing more is known than that none has been faster than the first.
+    CHECK_FALSE(l.try_acquire(4, 1, start + 500ms));
+    CHECK(l.try_acquire(4, 9, start + 1s - 5ms));
+    CHECK(l.available(4, start + 2s) == 2);
+}
+
 TEST_CASE_TEMPLATE("keyed_limiter: a change of rate that is held up earns nothing twice", Policy, BOTH)
 {
     struct scene {

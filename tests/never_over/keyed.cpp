@@ -29,6 +29,14 @@ struct churn {
     std::int64_t step;
 };
 
+/// Debts are counted in fractions of a permit; a reading of the clock may be early by one of them, and one interval by
+/// no more, in whatever number of changes: each rounds down, so the clock only falls back.
+template <class Policy>
+std::int64_t unit(plan const& p, weir::keyed_limiter_options const& o)
+{
+    return (p.of.rate.per.count() >> weir::detail::keyed_scale<typename Policy::bucket>::of(o)) + 1;
+}
+
 template <class Policy, class Decide>
 verdict keys(plan const& p, Decide const& decide)
 {
@@ -39,16 +47,40 @@ verdict keys(plan const& p, Decide const& decide)
     keyed<Policy> limiter{o, {}, time.clock};
     auto h = run(p, time.clock, disturb_this_thread, [&](turn const& t) { decide(limiter, c, t); });
     if (limiter.forced_evictions() != 0) return {};  // a forgotten key has its burst again: counted, not bounded
-    // Debts are counted in fractions of a permit; a reading of the clock may be early by one of them, and one interval
-    // by no more.
-    auto const unit = (p.of.rate.per.count() >> weir::detail::keyed_scale<typename Policy::bucket>::of(o)) + 1;
-    return judge_keys(std::move(h), allowance{p.of.rate}, p.of.burst, unit);
+    return judge_keys(std::move(h), allowance{p.of.rate}, p.of.burst, unit<Policy>(p, o));
 }
 
 constexpr auto one_key = [](auto& limiter, churn const& c, turn const& t) {
     auto const key = c.key(t);
     if (limiter.try_acquire(key, t.n, t.now)) t.admit_at(t.now, key);
 };
+
+/// Other rates every so often, from one to five times as slow, for all keys at once.
+template <class Policy>
+verdict flipped_keys(plan const& p)
+{
+    run_time time{p};
+    churn const c{p};
+    weir::keyed_limiter_options const o{
+        .quotas = {{p.of.rate, p.of.burst}}, .capacity = 256, .seed = p.seed, .name = {}};
+    keyed<Policy> limiter{o, {}, time.clock};
+    std::vector<flip> flips;
+    auto const often = std::max<std::uint64_t>(p.decisions / p.threads / 64, 1);
+    auto h = run(p, time.clock, disturb_this_thread, [&](turn const& t) {
+        if (t.thread == 0 && t.random.one_in(often)) {
+            auto next = o;
+            auto& rate = next.quotas[0].rate;
+            rate.permits = std::max<std::uint64_t>(1, rate.permits / (1 + t.random.below(5)));
+            auto const from = time.clock.count();
+            limiter.reconfigure(next);
+            flips.push_back({from, time.clock.count(), rate});
+        }
+        one_key(limiter, c, t);
+    });
+    if (limiter.forced_evictions() != 0) return {};
+    // Nobody is too late for it: a time before the change is judged by the rates of then.
+    return judge_keys(std::move(h), with_flips(p.of.rate, flips, {}), p.of.burst, unit<Policy>(p, o));
+}
 
 constexpr auto cancel_key = [](auto& limiter, churn const& c, turn const& t) {
     auto const key = c.key(t);
@@ -91,11 +123,15 @@ rows const of_keyed{[](std::vector<row>& all) {
         {"keyed_limiter, batches", [](plan const& p) { return keys<exact_keys>(p, batch_of_keys); }, 64, quotas});
     all.push_back({"keyed_limiter, drained", [](plan const& p) { return keys<exact_keys>(p, drain_key); }, 64, quotas});
 
+    all.push_back({"keyed_limiter, rate flips", [](plan const& p) { return flipped_keys<exact_keys>(p); }, 64, quotas});
+
     // The compact one has 1/1024 of a permit, more above 10'000 per second.
     std::vector<quota> const slow{{{1, 72h}, 2}, {{10, 1s}, 1}, {{7, 3s}, 5}, {{1'000, 1s}, 10}, {{9'000, 1s}, 300}};
     all.push_back({"keyed_limiter, compact", [](plan const& p) { return keys<compact_keys>(p, one_key); }, 64, slow});
     all.push_back({"keyed_limiter, compact, admit and cancel",
                    [](plan const& p) { return keys<compact_keys>(p, cancel_key); }, 64, slow});
+    all.push_back(
+        {"keyed_limiter, compact, rate flips", [](plan const& p) { return flipped_keys<compact_keys>(p); }, 64, slow});
     all.push_back({"keyed_limiter, compact, batches",
                    [](plan const& p) { return keys<compact_keys>(p, batch_of_keys); }, 64, slow});
 }};

@@ -103,6 +103,81 @@ struct changed : table<Policy> {
     }
 };
 
+/// A table whose clock is a step like any other, and whose rate changes from 1 per 10 us to 1 per 160 us or back.
+template <class Policy>
+struct flipped {
+    static constexpr weir::rate fast{1, 10us}, slow{1, 160us};
+
+    explicit flipped(weir::rate r) : limiter{{.quotas = {{r, 2}}, .capacity = 1, .seed = 1}, {}, {&time}} {}
+
+    void take(std::uint32_t key, std::uint32_t n)
+    {
+        auto const now = time.load();
+        if (limiter.try_acquire(key, n, at(now))) events.push_back({now, now, n, key});
+    }
+    void change(weir::rate r)
+    {
+        auto const from = time.load();
+        limiter.reconfigure({.quotas = {{r, 2}}});
+        flips.push_back({from, time.load(), per_160(r)});
+    }
+    std::string end(weir::rate first)
+    {
+        std::vector<admitted> of_key;
+        for (auto const& e : events)
+            if (e.key == 7) of_key.push_back(e);
+        auto const wrong = over(of_key, with_flips(per_160(first), flips, {}), 2);
+        return wrong.empty() && limiter.forced_evictions() != 0 ? "forced out" : wrong;
+    }
+
+    weir::atomic<std::int64_t> time{t0};
+    weir::basic_keyed_limiter<std::uint64_t, Policy, stepping_clock> limiter;
+    std::vector<flip> flips;
+    std::vector<admitted> events;
+
+private:
+    static weir::rate per_160(weir::rate r) { return {static_cast<std::uint64_t>(160us / r.per), 160us}; }
+};
+
+/// Whoever has read the clock between two changes of the rate is not judged by the rate before both.
+template <class Policy>
+struct changed_twice : flipped<Policy> {
+    using base = flipped<Policy>;
+    changed_twice() : base(base::fast) { this->take(1, 1); }
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            this->change(base::slow);
+            this->time.store(t0 + 40 * us);
+            this->change(base::slow);
+        } else {
+            this->take(7, 2);
+            this->take(7, 2);
+        }
+    }
+    std::string end() { return base::end(base::fast); }
+};
+
+/// And whoever has read it before a change finds the debt of a key that came, spent and left after it.
+template <class Policy>
+struct left_since : flipped<Policy> {
+    using base = flipped<Policy>;
+    left_since() : base(base::slow) { this->take(1, 1); }
+    void thread(unsigned i)
+    {
+        if (i != 0) return this->take(7, 1);
+        this->change(base::fast);
+        constexpr auto others = 2 * Policy::bucket::size - 1;  // one place is the first key's
+        for (std::uint32_t key = 7; key < 7 + others; ++key) {
+            this->take(key, 2);
+            this->time.store(t0 + 5 * us);  // 7 is among the first to make room
+        }
+        this->time.store(t0 + 30 * us);
+        for (std::uint32_t key = 100; key < 100 + others; ++key) this->take(key, 2);
+    }
+    std::string end() { return base::end(base::slow); }
+};
+
 // Three threads with few preemptions, and two with more: an admission takes some eighty steps.
 template <class Policy>
 void add(std::vector<scenario>& all, std::string const& name)
@@ -111,6 +186,8 @@ void add(std::vector<scenario>& all, std::string const& name)
     all.push_back(make_scenario<takeovers<Policy>>(name + ": keys take over", 3, 1));
     all.push_back(make_scenario<cancelled<Policy>>(name + ": cancelled", 3, 1));
     all.push_back(make_scenario<changed<Policy>>(name + ": the rate changes", 3, 1));
+    all.push_back(make_scenario<changed_twice<Policy>>(name + ": the rate changes twice", 2, 2));
+    all.push_back(make_scenario<left_since<Policy>>(name + ": the rate changes, and a key has left", 2, 1));
     all.push_back(make_scenario<cancelled<Policy>>(name + ": cancelled, two threads", 2, 2));
 }
 

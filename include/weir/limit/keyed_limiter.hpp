@@ -155,7 +155,8 @@ public:
     /// counted in permits. Rates and bursts may grow to 32 times the largest of the construction, mostly to much more.
     /// Capacity, seed and name stay as they are. What has passed since `now` counts at the new rate, also for a key that
     /// was asked for meanwhile; without `now` it is the time at which the old rates have gone out of use, and whoever
-    /// asks in that moment waits for it.
+    /// asks in that moment waits for it. Who is told a time from before is judged by the rate of then; where it has
+    /// changed more than once since, he may be refused instead.
     void reconfigure(options const& o) { table_->reconfigure(o.quotas, clock_); }
     void reconfigure(options const& o, time_point now) { table_->reconfigure(o.quotas, now); }
 

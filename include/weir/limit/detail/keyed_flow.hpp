@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstdint>
 #include <numeric>
+#include <utility>
 
 namespace weir::detail {
 
@@ -34,6 +35,7 @@ struct keyed_flow {
     std::uint64_t backwards = 0;  ///< 2^-20 units per nanosecond before `since`: no rate in force then was faster
 
     keyed_flow() = default;
+    bool operator==(keyed_flow const&) const = default;
 
     /// Precondition: r and burst_permits are what gcra_rate accepts; the rate times 2^scale is below 2^61.
     keyed_flow(rate r, std::uint64_t burst_permits, unsigned scale) noexcept : burst(burst_permits)
@@ -74,6 +76,7 @@ struct keyed_flow {
         auto const estimate = static_cast<std::uint64_t>((uint128{x} * inverse) >> shift);
         return estimate + (x * num - estimate * den >= den ? 1 : 0);
     }
+    /// Exact from `since` on; before, no later than the clock was.
     [[nodiscard]] std::uint64_t at(std::int64_t now) const noexcept
     {
         if (now >= since) [[likely]]
@@ -82,10 +85,10 @@ struct keyed_flow {
         return base - static_cast<std::uint64_t>((uint128{ago} * backwards) >> 20) - 1;
     }
 
-    /// The first instant at which the clock shows `at(now) + ahead`, as far as this rate knows.
-    [[nodiscard]] time_point when(std::int64_t now, std::uint64_t ahead) const noexcept
+    /// The first instant at which the clock shows `reading`, as far as this rate knows.
+    [[nodiscard]] time_point when(std::uint64_t reading) const noexcept
     {
-        auto const target = static_cast<std::int64_t>(at(now) + ahead - base);
+        auto const target = static_cast<std::int64_t>(reading - base);
         if (target <= 0) return time_point{duration{since}};
         auto const ns = (uint128{static_cast<std::uint64_t>(target)} * den + num - 1) / num;
         if (ns > uint128{INT64_MAX}) return never;
@@ -102,11 +105,10 @@ struct keyed_flow {
         return static_cast<std::uint64_t>(std::min(uint128{ns} * num / den, uint128{INT64_MAX}));
     }
 
-    /// Moves `since` up to `now`, or just before, and changes no reading. Precondition: nobody reads older ones any
-    /// more.
+    /// Moves `since` up to `now`, or just before, and changes no reading. Precondition: now >= since, and nobody reads
+    /// older ones any more.
     void advance(std::int64_t now) noexcept
     {
-        if (now < since) return;
         auto const steps = elapsed(since, now) / den;  // after den nanoseconds, num units are whole
         since += static_cast<std::int64_t>(steps * den);
         base += steps * num;
@@ -114,28 +116,43 @@ struct keyed_flow {
     }
 };
 
-/// A flow in shared memory, for any number of readers and one writer at a time. Nobody waits: a writer fills the copy
-/// that is not in use, then bumps the version, and a reader whose copy was overwritten meanwhile sees that it was.
+/// A flow in shared memory, and the one before it, for any number of readers and one writer at a time. Nobody waits: a
+/// writer fills a copy that is not in use, then bumps the version, and a reader whose copies were overwritten meanwhile
+/// sees that they were.
 class alignas(64) shared_flow {
 public:
     [[nodiscard]] keyed_flow load() const noexcept
     {
-        for (auto version = version_.load(std::memory_order_acquire);;) {
-            auto const f = copies_[version & 1].load();
-            auto const again = version_.load(std::memory_order_acquire);
-            if (again == version) [[likely]]
-                return f;
-            version = again;
-        }
+        return consistent([this](std::uint64_t version) { return copies_[version % 4].load(); });
+    }
+    /// The flow, and the one before it.
+    [[nodiscard]] std::pair<keyed_flow, keyed_flow> load_both() const noexcept
+    {
+        return consistent([this](std::uint64_t version) {
+            return std::pair{copies_[version % 4].load(), copies_[(version - 1) % 4].load()};
+        });
     }
     void store(keyed_flow const& f) noexcept
     {
         auto const next = version_.load(std::memory_order_relaxed) + 1;
-        copies_[next & 1].store(f);
+        copies_[next % 4].store(f);
         version_.store(next, std::memory_order_release);
     }
 
 private:
+    /// What `read(version)` gives while that is the version.
+    template <class Read>
+    [[nodiscard]] auto consistent(Read const& read) const noexcept -> decltype(read(0))
+    {
+        for (auto version = version_.load(std::memory_order_acquire);;) {
+            auto const r = read(version);
+            auto const again = version_.load(std::memory_order_acquire);
+            if (again == version) [[likely]]
+                return r;
+            version = again;
+        }
+    }
+
     // Release and acquire on every number: who meets one of a later version also sees that version.
     class copy {
     public:
@@ -160,7 +177,7 @@ private:
     };
 
     atomic<std::uint64_t> version_{0};
-    copy copies_[2];
+    copy copies_[4];
 };
 
 }  // namespace weir::detail

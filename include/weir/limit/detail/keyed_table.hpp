@@ -37,7 +37,9 @@ namespace weir::detail {
 ///
 /// Why never over, also for a caller who was stopped between reading the clock and coming here: per slot, TATs are as
 /// in gcra.hpp. A slot that changes hands leaves behind when its old owner was out of debt (`freed`), and who enters
-/// with an older reading starts with that debt. Readings more than `period` before the newest are refused altogether:
+/// with an older reading starts with that debt. A reading from before the last change of rates is taken on the clock of
+/// then; from before others, its debt is judged by the earliest that the clock may have shown, and lasts as if it had
+/// shown the latest. Readings more than `period` before the newest are refused altogether:
 /// `lowest_` moves up with time and is looked at after the word, so no reading can meet a word that lies half a range
 /// of the TAT ahead of it. Words are cleared before they lie half a range behind: every caller who is the first in
 /// 1/1024 of a period does so for 1/1024 of the buckets. A unit of W/16, where W is the range of the TAT:
@@ -145,7 +147,8 @@ private:
     struct demand {
         keyed_flow flow;
         std::int64_t now;
-        std::uint64_t at;  // now, on the flow
+        std::uint64_t at;    // now, on the flow
+        std::int64_t least;  // and so much later it may have been: a key that owes nothing is taken to owe this
         std::uint64_t quota;
         std::int64_t cost, full, limit;  // in units
     };
@@ -207,6 +210,7 @@ private:
     WEIR_DETAIL_RARE [[nodiscard]] answer ask(keyed_id id, std::size_t quota, std::uint64_t n, time_point now,
                                               duration max_wait) noexcept;
     [[nodiscard]] bool read_clock(demand& d, std::size_t quota, time_point now) noexcept;
+    WEIR_DETAIL_RARE [[nodiscard]] bool read_clock_before(demand& d) const noexcept;
     template <purpose Why>
     void measure(demand& d, std::uint64_t n, duration max_wait) const noexcept;
     [[nodiscard]] verdict at_once(keyed_id id, demand const& d) noexcept

@@ -17,11 +17,24 @@ bool keyed_table<Bucket>::read_clock(demand& d, std::size_t quota, time_point no
         if (newest_.load(std::memory_order_acquire) == unset) (void)catch_up(d.now);
         // First the flow, then the bounds: those of a faster rate are stored before it.
         d.flow = flows_[quota].load();
-        if (d.now < newest_.load(std::memory_order_acquire) || !catch_up(d.now)) [[likely]]
-            break;
+        if (d.now >= newest_.load(std::memory_order_acquire) && catch_up(d.now)) [[unlikely]]
+            continue;
+        if (d.now < lowest_.load(std::memory_order_acquire)) return false;
+        d.at = d.flow.at(d.now);
+        d.least = 0;
+        if (d.now >= d.flow.since || read_clock_before(d)) [[likely]]
+            return true;
     }
-    if (d.now < lowest_.load(std::memory_order_acquire)) return false;
-    d.at = d.flow.at(d.now);
+}
+
+/// For a caller who was told a time before the flow began. False: it has changed once more.
+template <class Bucket>
+bool keyed_table<Bucket>::read_clock_before(demand& d) const noexcept
+{
+    auto const [flow, before] = flows_[d.quota].load_both();
+    if (flow != d.flow) return false;
+    d.at = before.at(d.now);
+    if (d.now < before.since) d.least = static_cast<std::int64_t>(before.base - d.at);
     return true;
 }
 
@@ -38,7 +51,7 @@ void keyed_table<Bucket>::measure(demand& d, std::uint64_t n, duration max_wait)
         auto const most = d.flow.units_in(wait) >= static_cast<std::uint64_t>(room)
                               ? room
                               : static_cast<std::int64_t>(d.flow.at(sum(d.now, max_wait.count())) - d.at);
-        d.limit += std::min(most, room);
+        d.limit += std::clamp<std::int64_t>(most, 0, room);
     }
 }
 
@@ -48,7 +61,7 @@ std::int64_t keyed_table<Bucket>::debt(std::uint64_t word, demand const& d) cons
     // A key whose quota has changed since keeps its debt in permits.
     auto const quota = Bucket::quota(word);
     auto const at = quota == d.quota ? d.at : flows_[quota].load().at(d.now);
-    return std::max<std::int64_t>(Bucket::difference(Bucket::tat(word), at), 0);
+    return std::max(Bucket::difference(Bucket::tat(word), at), d.least);
 }
 
 /// The decision, and the new debt.
@@ -61,14 +74,14 @@ auto keyed_table<Bucket>::decide(demand const& d, std::int64_t debt, std::int64_
         a.after = debt < d.full ? static_cast<std::uint64_t>(d.full - debt) >> scale_ : 0;
         return verdict::refused;
     }
-    total = Why == purpose::drain ? std::max(debt, d.full) : debt + d.cost;
+    total = Why == purpose::drain ? std::max(debt, d.full + d.least) : debt + d.cost;
     if (Why == purpose::drain && total == debt) return verdict::refused;
     if (Why != purpose::drain && total > d.limit) {
-        if constexpr (Why != purpose::spend) a.at = d.flow.when(d.now, static_cast<std::uint64_t>(total - d.limit));
+        if constexpr (Why != purpose::spend) a.at = d.flow.when(d.at + static_cast<std::uint64_t>(total - d.limit));
         return verdict::refused;
     }
     if constexpr (Why == purpose::reserve)
-        a.at = total > d.full ? d.flow.when(d.now, static_cast<std::uint64_t>(total - d.full))
+        a.at = total > d.full ? d.flow.when(d.at + static_cast<std::uint64_t>(total - d.full))
                               : time_point{duration{d.now}};
     if constexpr (Why == purpose::look) a.at = time_point{duration{d.now}};
     return verdict::admitted;
@@ -119,7 +132,7 @@ auto keyed_table<Bucket>::ask(keyed_id id, std::size_t quota, std::uint64_t n, t
         if (v == verdict::gone) {
             std::int64_t total = 0;
             if constexpr (Why == purpose::look || Why == purpose::count)
-                v = decide<Why>(d, 0, total, a);
+                v = decide<Why>(d, d.least, total, a);
             else
                 v = enter<Why>(id, d, a);
         }
@@ -144,7 +157,10 @@ auto keyed_table<Bucket>::enter(keyed_id id, demand const& d, answer& a) noexcep
         // It may have been here, and left when its debt had ended, which is later than `now` for a caller held up.
         auto const freed = std::max(stripe_of(first).freed.load(std::memory_order_acquire),
                                     stripe_of(second).freed.load(std::memory_order_acquire));
-        auto const debt = freed > d.now ? Bucket::difference(d.flow.at(freed), d.at) : 0;
+        if (flows_[d.quota].load() != d.flow) return verdict::stale;  // it may not tell what the clock showed then
+        auto const debt = freed > d.now
+                              ? std::max(Bucket::difference(d.flow.at(std::max(freed, d.flow.since)), d.at), d.least)
+                              : d.least;
         auto p = choose(first, second, d);
         if (d.now < lowest_.load(std::memory_order_acquire)) return verdict::stale;
         std::int64_t total = 0;
@@ -256,7 +272,7 @@ void keyed_table<Bucket>::reconfigure(std::vector<keyed_quota> const& next, Now 
             auto& f = flows[q];
             f.since = std::max(t, old.since);
             f.base = old.at(f.since);
-            f.backwards = std::max(f.backwards, old.since > lowest ? old.backwards : old.speed());
+            f.backwards = std::max(old.speed(), old.since > lowest ? old.backwards : 0);
             reach = std::min(reach, static_cast<std::int64_t>(
                                         std::min((uint128{sixteenth} << 20) / f.backwards, uint128{INT64_MAX})));
         }
@@ -359,6 +375,7 @@ void keyed_table<Bucket>::sweep(std::size_t count, std::int64_t lowest) noexcept
     if (!around) return;
     for (std::size_t q = 0; q < quotas_; ++q) {
         auto flow = flows_[q].load();
+        if (lowest < flow.since) continue;
         flow.advance(lowest);
         flows_[q].store(flow);
     }
@@ -375,7 +392,7 @@ std::size_t keyed_table<Bucket>::in_debt(time_point now) noexcept
         for (std::size_t i = 0; i < buckets_.size(); ++i)
             for (unsigned k = 0; k < Bucket::size; ++k) {
                 auto const word = buckets_[i].word(k).load(std::memory_order_relaxed);
-                if (word != 0 && !Bucket::busy(word) && Bucket::quota(word) == q && debt(word, d) > 0) ++count;
+                if (word != 0 && !Bucket::busy(word) && Bucket::quota(word) == q && debt(word, d) > d.least) ++count;
             }
     }
     return count;
