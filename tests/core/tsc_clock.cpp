@@ -135,6 +135,48 @@ TEST_CASE("calibrated_clock: a counter that is not to be trusted is never read")
     CHECK(s.m.tick_reads == 0);
 }
 
+TEST_CASE("calibrated_clock: a count that is told for an instant is reached before it, and hardly sooner than needed")
+{
+    std::mt19937_64 random{7};
+    for (double const per_ns : {0.025, 1.0, 2.6, 5.2}) {
+        subject s;
+        s.m.per_ns = per_ns;
+        CHECK(s.clock.ticks_before(s.now() + 1ms) == 0);  // no line yet
+        s.settle();
+        int within_a_line = 0;
+        for (int i = 0; i < 1000; ++i) {
+            auto const ahead = duration{static_cast<std::int64_t>(random() % 400'000'000 + 20'000)};
+            auto const at = s.now() + ahead;
+            auto const reads = s.m.reference_reads;
+            auto const count = s.clock.ticks_before(at);
+            while (s.m.ticks < static_cast<double>(count)) s.m.pass(std::max(ahead / 64, 40ns));
+            auto const over = duration{static_cast<std::int64_t>((s.m.ticks - static_cast<double>(count)) / per_ns)};
+            auto const early = at - s.now() + over;
+            CHECK(early > 0ns);
+            if (s.m.reference_reads != reads) continue;  // it was the end of the line
+            CHECK(early < 11us);
+            ++within_a_line;
+        }
+        CHECK(within_a_line > 100);
+    }
+}
+
+TEST_CASE(
+    "calibrated_clock: a count is told for a second at most, for nothing that is past, and for no clock without a line")
+{
+    subject s;
+    s.settle();
+    auto const now = s.now();
+    auto const second = static_cast<std::uint64_t>(s.m.ticks) + static_cast<std::uint64_t>(1.2e9 * s.m.per_ns);
+    CHECK(s.clock.ticks_before(time_point::max()) < second);
+    CHECK(s.clock.ticks_before(time_point::max()) > static_cast<std::uint64_t>(s.m.ticks));
+    CHECK(s.clock.ticks_before(now - 10s) == 0);
+    CHECK(s.clock.ticks_before(time_point::min()) == 0);
+    s.m.ticks *= 2;
+    (void)s.now();
+    CHECK(s.clock.ticks_before(s.now() + 100ms) == 0);
+}
+
 TEST_CASE("calibrated_clock: stays within a microsecond of the reference for an hour")
 {
     for (double const per_ns : {0.025, 0.9, 1.0, 2.6, 5.2}) {

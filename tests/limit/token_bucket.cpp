@@ -38,6 +38,50 @@ struct hand_clock {
     [[nodiscard]] time_point now() const noexcept { return *t; }
 };
 
+/// A clock that counts, one tick to ten nanoseconds, and how often it was asked for the time. Its counter may be wrong.
+struct counting_hand {
+    struct state {
+        time_point t = start;
+        std::int64_t off = 0;
+        int asked = 0;
+    };
+    state* s;
+
+    [[nodiscard]] time_point now() const noexcept { return ++s->asked, s->t; }
+    [[nodiscard]] std::uint64_t ticks() const noexcept
+    {
+        return ticks_before(s->t) + 1 + static_cast<std::uint64_t>(s->off);
+    }
+    [[nodiscard]] std::uint64_t ticks_before(time_point t) const noexcept
+    {
+        return static_cast<std::uint64_t>(t.time_since_epoch() / 10ns) - 1;
+    }
+};
+
+/// Two permits, one a second, both spent; and a refusal that was told.
+struct refused {
+    counting_hand::state state;
+    weir::basic_token_bucket<counting_hand> bucket{{.rate = weir::per_second(1), .burst = 2}, {&state}};
+
+    refused()
+    {
+        REQUIRE(bucket.try_acquire(2));
+        pass(100ms);
+        REQUIRE_FALSE(bucket.try_acquire());
+        state.asked = 0;
+    }
+    void pass(duration d) { state.t += d; }
+    /// The answer, and whether the clock was asked for it.
+    std::pair<bool, bool> ask(std::uint64_t n = 1)
+    {
+        auto const before = state.asked;
+        auto const got = bucket.try_acquire(n);
+        return {got, state.asked != before};
+    }
+};
+
+constexpr std::pair told_again{false, false}, asked_and_refused{false, true}, asked_and_admitted{true, true};
+
 /// The bucket of the textbook, with nothing rounded: permits * per, as a 128-bit integer.
 class exact_bucket {
 public:
@@ -694,6 +738,91 @@ TEST_CASE("token_bucket: reconfigured under load on a standing clock, not a perm
     CHECK(n <= 5000);
     CHECK(n > 0);
     // Each change may round a debt up by one tick, so a few permits can go missing; none is ever made.
+}
+
+TEST_CASE("token_bucket: who was refused is refused again by the counter alone, until permits are back")
+{
+    refused r;
+    for (int i = 0; i < 80; ++i) {
+        r.pass(10ms);
+        CHECK(r.ask() == told_again);
+        r.pass(1us);
+        CHECK(r.ask(2) == told_again);
+        CHECK(r.ask(0).first);
+    }
+    r.pass(100ms - 80us);
+    CHECK(r.ask() == asked_and_admitted);
+    CHECK(r.ask() == asked_and_refused);
+    r.pass(1us);
+    CHECK(r.ask() == told_again);
+}
+
+TEST_CASE("token_bucket: a refusal is not told again when permits came back")
+{
+    refused r;
+    r.pass(1ms);
+    CHECK(r.ask() == told_again);
+    SUBCASE("by another configuration") { r.bucket.reconfigure({.rate = weir::per_second(1000), .burst = 10}); }
+    SUBCASE("by a reservation that was cancelled")
+    {
+        r.pass(900ms);
+        auto a = r.bucket.reserve(1, 0s, r.state.t);
+        REQUIRE(a);
+        CHECK(r.ask() == asked_and_refused);
+        r.pass(1us);
+        CHECK(r.ask() == told_again);
+        REQUIRE(a->cancel());
+    }
+    r.pass(1ms);
+    CHECK(r.ask() == asked_and_admitted);
+}
+
+TEST_CASE("token_bucket: a refusal is remembered of one bucket, and of one thread")
+{
+    refused r;
+    r.pass(1ms);
+    counting_hand::state later{.t = start};
+    weir::basic_token_bucket<counting_hand> other{{.rate = weir::per_second(1), .burst = 2}, {&later}};
+    CHECK(other.try_acquire(2));  // the very same word
+    later.t += 101ms;
+    CHECK_FALSE(other.try_acquire());
+    CHECK(later.asked == 2);
+    CHECK(r.ask() == asked_and_refused);
+    r.pass(1us);
+    CHECK(r.ask() == told_again);
+    std::thread{[&] { CHECK(r.ask() == asked_and_refused); }}.join();
+}
+
+TEST_CASE("token_bucket: a counter that stands still, or goes back, refuses nobody")
+{
+    refused r;
+    r.pass(1ms);
+    CHECK(r.ask() == told_again);
+    SUBCASE("still") {}
+    SUBCASE("a little back") { r.state.off = -1; }
+    SUBCASE("far back") { r.state.off = -1'000'000'000; }
+    SUBCASE("beyond") { r.state.off = 1'000'000'000; }
+    CHECK(r.ask() == asked_and_refused);
+}
+
+TEST_CASE("token_bucket: threads that come upon one that leases take exactly the burst with it")
+{
+    auto const now = start;
+    for (int round = 0; round < thorough(2000); ++round) {
+        weir::basic_token_bucket<hand_clock> b{{.rate = weir::per_second(1'000'000'000), .burst = 1000, .lease = 100ns},
+                                               {&now}};
+        std::atomic<std::uint64_t> n{0};
+        together(3, [&](int self) {
+            std::uint64_t mine = 0;
+            if (self == 0)  // the owner of the lease, if it is the first
+                while (b.try_acquire()) ++mine;
+            else
+                for (int i = 0; i < 20; ++i) mine += b.try_acquire() ? 1 : 0;
+            n += mine;
+        });
+        while (b.try_acquire()) ++n;
+        CHECK(n == 1000);
+    }
 }
 
 #if !defined(WEIR_ATOMIC_HEADER) && defined(__x86_64__)

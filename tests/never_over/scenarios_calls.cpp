@@ -325,10 +325,25 @@ struct results_over_time {
     }
 };
 
+/// The thread that uses it alone goes on while another one changes the limit.
+struct slots_owned : slots {
+    slots_owned() : slots(2) {}
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            come_in(), come_in();
+        } else {
+            limiter.reconfigure({.limit = 1, .max_queue = 4, .name = {}});
+        }
+    }
+    std::string end() { return limiter.limit() == 1 ? slots::end() : "the new limit was overwritten"; }
+};
+
 scenarios const of_concurrency_limit{[](std::vector<scenario>& all) {
-    all.push_back(make_scenario<slots_plain>("concurrency_limit: admit and release", 3, 3));
+    all.push_back(make_scenario<slots_plain>("concurrency_limit: admit and release", 3, 2));
     all.push_back(make_scenario<slots_queued>("concurrency_limit: release against queue and cancel", 3, 3));
     all.push_back(make_scenario<slots_impatient>("concurrency_limit: two cancel", 3, 3));
+    all.push_back(make_scenario<slots_owned>("concurrency_limit: the limit changes under its owner", 2, 3));
     all.push_back(make_scenario<slots_reconfigured>("concurrency_limit: the limit changes under a queue", 3, 2));
 }};
 

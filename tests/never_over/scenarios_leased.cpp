@@ -139,6 +139,28 @@ struct reconfigured : leased {
     }
 };
 
+/// One thread leases for itself alone; another wants the whole burst, or drains it.
+struct owned : leased {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            take(), take(), take(), take();
+        } else {
+            take_at(15);
+        }
+    }
+};
+struct owned_and_drained : leased {
+    void thread(unsigned i)
+    {
+        if (i == 0) {
+            take(), take(), take(), take(13);
+        } else {
+            bucket.drain();
+        }
+    }
+};
+
 scenarios const of_leased{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<refill>("token_bucket: the lease is refilled", 3, 2));
     all.push_back(make_scenario<uneven>("token_bucket: more is wanted than the lease has", 2, 3));
@@ -146,6 +168,9 @@ scenarios const of_leased{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<put_back>("token_bucket: the lease is put back", 3, 2));
     all.push_back(make_scenario<all_of_it>("token_bucket: the whole burst is wanted", 3, 2));
     all.push_back(make_scenario<drained>("token_bucket: drained while leasing", 3, 2));
+    all.push_back(make_scenario<owned>("token_bucket: the lease of one thread is put back by another", 2, 3));
+    all.push_back(
+        make_scenario<owned_and_drained>("token_bucket: the lease of one thread is drained by another", 2, 3));
     all.push_back(make_scenario<cancelled>("token_bucket: cancelled while leasing", 3, 2));
     all.push_back(make_scenario<reconfigured>("token_bucket: reconfigured while leasing", 3, 2));
 }};

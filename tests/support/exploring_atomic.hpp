@@ -8,8 +8,21 @@
 #include <cstring>
 #include <utility>
 
+#define WEIR_THREAD_NUMBER weir::exploring::thread_number
+
 /// A WEIR_ATOMIC_HEADER: every operation is a step of the explorer that runs, if one does.
 namespace weir {
+
+namespace exploring {
+
+/// 1 outside of a run, for whatever comes before and after it.
+[[nodiscard]] inline std::uint8_t thread_number() noexcept
+{
+    auto const* const e = explorer::current();
+    return static_cast<std::uint8_t>(e ? e->running() + 2 : 1);
+}
+
+}  // namespace exploring
 
 template <class T>
 class atomic {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <concepts>
+#include <cstdint>
 #include <thread>
 
 namespace weir {
@@ -40,6 +41,18 @@ concept clock = std::copy_constructible<C> && requires(C const& c) {
     {
         c.now()
     } -> std::same_as<time_point>;
+};
+
+/// A clock that tells time from a counter, and lets the counter be read alone, for who only waits for an instant:
+/// `ticks_before(t)` is a reading that is reached before the clock says t, or 0 where that is not known.
+template <class C>
+concept counting_clock = clock<C> && requires(C const& c, time_point t) {
+    {
+        c.ticks()
+    } noexcept -> std::same_as<std::uint64_t>;
+    {
+        c.ticks_before(t)
+    } noexcept -> std::same_as<std::uint64_t>;
 };
 
 /// The clock of production: `std::chrono::steady_clock`. About 25 ns a reading, the dearest part of most decisions.

@@ -37,6 +37,12 @@ struct tsc_clock {
 
     /// Whether the counter tells the time just now; otherwise steady_clock does.
     [[nodiscard]] static bool trusted() noexcept;
+
+#ifdef WEIR_DETAIL_HAS_TSC
+    /// The counter alone, see `counting_clock`. A reading is told for a second ahead at most.
+    [[nodiscard]] static std::uint64_t ticks() noexcept;
+    [[nodiscard]] static std::uint64_t ticks_before(time_point t) noexcept;
+#endif
 };
 
 #ifdef WEIR_DETAIL_HAS_TSC
@@ -72,6 +78,10 @@ inline calibrated_clock<tsc_source> process_tsc;
 inline constinit thread_local duration tsc_seen = duration::min();
 
 }  // namespace detail
+
+inline std::uint64_t tsc_clock::ticks() noexcept { return detail::tsc_source::ticks(); }
+
+inline std::uint64_t tsc_clock::ticks_before(time_point t) noexcept { return detail::process_tsc.ticks_before(t); }
 
 inline time_point tsc_clock::now() noexcept { return detail::process_tsc.now(detail::tsc_seen); }
 

@@ -4,6 +4,7 @@
 #include <weir/core/admission.hpp>
 #include <weir/core/atomic.hpp>
 #include <weir/core/bad_option.hpp>
+#include <weir/core/detail/thread_bias.hpp>
 #include <weir/core/outcome.hpp>
 #include <weir/core/time.hpp>
 
@@ -93,9 +94,9 @@ private:
 ///          time a slot is held divided by the slots, times the callers ahead; `now` while nothing is known yet.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for limit.
 /// Threads: everything, from any thread, except moving; move it only before first use.
-/// Cost:    one compare-exchange to admit and one subtraction to settle while nobody waits; settling takes a mutex
-///          while somebody does.
-///          Never allocates: a waiter brings its own place in the queue.
+/// Cost:    while a single thread uses it, some plain stores (core/detail/thread_bias.hpp); then one compare-exchange
+///          to admit and one subtraction to settle. Settling takes a mutex while somebody waits. Never allocates: a
+///          waiter brings its own place in the queue.
 /// Seen in: examples/03_concurrency_limit.cpp
 class concurrency_limit {
 public:
@@ -143,8 +144,14 @@ private:
     static std::uint32_t limit(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word >> 33); }
     static std::uint64_t checked(options const& o);
 
+    static bool has_free(std::uint64_t word) noexcept
+    {
+        return (word & queue_bit) == 0 && in_flight(word) < limit(word);
+    }
     [[nodiscard]] bool take(std::uint64_t& word) noexcept;
+    [[nodiscard]] bool take_shared(std::uint64_t& word) noexcept;
     void release(time_point since, time_point now) noexcept;
+    void release_shared(time_point now) noexcept;
     [[nodiscard]] waiter* pop_if_free() noexcept;
     void unlink(waiter& w) noexcept;
     [[nodiscard]] rejection refuse(time_point now) const noexcept;
@@ -156,6 +163,9 @@ private:
     waiter* first_ = nullptr;
     waiter* last_ = nullptr;
     mutex mutex_;
+    // Of the word: all but its owner settle before they change it, except for the queue bit, which is taken away by
+    // anybody: where it is set, the owner does not write. On another line than the word, as it is mostly read.
+    detail::thread_bias bias_;
     std::string name_;
 };
 
@@ -186,8 +196,24 @@ inline std::uint64_t concurrency_limit::checked(options const& o)
 /// One slot if there is a free one and nobody waits. `word` is what was seen last.
 inline bool concurrency_limit::take(std::uint64_t& word) noexcept
 {
+    {
+        detail::thread_bias::section const here{bias_};
+        if (here.alone()) {
+            word = word_.load(std::memory_order_relaxed);
+            bool const free = has_free(word);
+            if (free) [[likely]]
+                word_.store(word + 1, std::memory_order_relaxed);
+            return free;
+        }
+    }
+    return take_shared(word);
+}
+
+inline bool concurrency_limit::take_shared(std::uint64_t& word) noexcept
+{
+    bias_.settle();
     word = word_.load(std::memory_order_relaxed);
-    while ((word & queue_bit) == 0 && in_flight(word) < limit(word))
+    while (has_free(word))
         if (word_.compare_exchange_weak(word, word + 1, std::memory_order_acquire, std::memory_order_relaxed))
             return true;
     return false;
@@ -217,6 +243,20 @@ inline void concurrency_limit::release(time_point since, time_point now) noexcep
         auto const old = hold_.load(std::memory_order_relaxed);
         hold_.store(old == 0 ? held : old + (held - old) / 8, std::memory_order_relaxed);
     }
+    {
+        detail::thread_bias::section const here{bias_};
+        if (here.alone()) {
+            auto const word = word_.load(std::memory_order_relaxed);
+            if ((word & queue_bit) == 0) [[likely]]
+                return word_.store(word - 1, std::memory_order_relaxed);
+        }
+    }
+    release_shared(now);
+}
+
+inline void concurrency_limit::release_shared(time_point now) noexcept
+{
+    bias_.settle();
     auto const before = word_.fetch_sub(1, std::memory_order_acq_rel);
     if ((before & queue_bit) == 0) [[likely]]
         return;
@@ -282,6 +322,7 @@ inline bool concurrency_limit::cancel(waiter& w) noexcept
 inline void concurrency_limit::reconfigure(options const& o)
 {
     auto const idle = checked(o);
+    bias_.settle();
     waiter* granted = nullptr;
     {
         std::scoped_lock const lock{mutex_};

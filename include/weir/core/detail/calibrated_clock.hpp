@@ -50,6 +50,10 @@ public:
 
     [[nodiscard, gnu::always_inline]] time_point now(duration& seen) noexcept;
 
+    /// A count that is reached at least ten microseconds before t is told, and while the line in use is good: it may be
+    /// that of an earlier instant. 0: there is no line.
+    [[nodiscard]] std::uint64_t ticks_before(time_point t) const noexcept;
+
     /// Whether the counter tells the time: not before there is a baseline, and not after it was found wrong.
     [[nodiscard]] bool live() const noexcept { return valid_.load(std::memory_order_relaxed) != 0; }
 
@@ -105,6 +109,21 @@ inline time_point calibrated_clock<Source>::now(duration& seen) noexcept
         }
     }
     return read_reference(seen, counting);
+}
+
+template <counter_source Source>
+std::uint64_t calibrated_clock<Source>::ticks_before(time_point t) const noexcept
+{
+    constexpr auto acquire = std::memory_order_acquire;
+    constexpr duration::rep margin = 10'000;  // another line, or the reference, may be ahead of this one
+    auto const generation = generation_.load(acquire);
+    auto const tick = tick_.load(acquire);
+    auto const from = later(time_point{duration{time_.load(acquire)}}, duration{margin});
+    auto const per_tick = per_tick_.load(acquire);
+    auto const valid = valid_.load(acquire);
+    if (valid == 0 || t <= from || generation_.load(std::memory_order_relaxed) != generation) return 0;
+    auto const ahead = std::min(between(from, t), longest_use).count();
+    return tick + std::min(valid, (static_cast<std::uint64_t>(ahead) << 32) / per_tick);
 }
 
 template <counter_source Source>

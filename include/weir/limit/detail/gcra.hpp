@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <mutex>
@@ -45,12 +46,13 @@ public:
         passage made = {};
     };
 
-    /// `parts`: how many lease at most rate.lease permits each.
-    explicit gcra(gcra_rate const& r, std::uint16_t parts = 1) noexcept
-        : frames_({r, std::numeric_limits<std::int64_t>::min()}), parts_(parts)
+    /// `parts`: how many lease at most rate.lease permits each; a power of two.
+    explicit gcra(gcra_rate const& r, unsigned parts = 1) noexcept
+        : frames_({r, std::numeric_limits<std::int64_t>::min()}),
+          log2_parts_(static_cast<std::uint8_t>(std::bit_width(parts) - 1))
     {
     }
-    gcra(gcra&& other) noexcept : word_(other.word_.load()), frames_(other.frames_), parts_(other.parts_) {}
+    gcra(gcra&& other) noexcept : word_(other.word_.load()), frames_(other.frames_), log2_parts_(other.log2_parts_) {}
 
     /// Takes n permits now, or says no.
     [[nodiscard]] bool take(std::uint64_t n, time_point now) noexcept
@@ -119,15 +121,16 @@ public:
                                                      No&... no) noexcept;
 
     /// Whether n permits, n > 0, are refused for certain: the way of most refusals, with nothing but loads in it. False
-    /// says nothing.
-    [[nodiscard, gnu::always_inline]] bool refuses(std::uint64_t n, time_point now) const noexcept
+    /// says nothing. `for_long`: for 65 microseconds and more.
+    [[nodiscard, gnu::always_inline]] bool refuses(std::uint64_t n, time_point now, bool& for_long) const noexcept
     {
         auto const word = word_.load(std::memory_order_acquire);
         auto const f = frames_.load(word);
         auto const at = f.at(now);
         if (at >= gcra_rate::span || (word & lending) != 0) return false;
-        if (at >= add(tat(word), subtract(f.cost(n), f.full())) || n > static_cast<std::uint64_t>(f.rate.burst))
-            return false;
+        auto const allowed_from = add(tat(word), subtract(f.cost(n), f.full()));
+        if (at >= allowed_from || n > static_cast<std::uint64_t>(f.rate.burst)) return false;
+        for_long = subtract(allowed_from, at) > f.ticks(1 << 16);
         return ((word_.load(std::memory_order_acquire) ^ word) & generation) == 0;
     }
 
@@ -145,7 +148,9 @@ public:
     /// cannot be too many: the room for them was set aside.
     void end_lending(std::int64_t back, time_point now) noexcept;
 
-    [[nodiscard]] bool is_lending() const noexcept { return word_.load(std::memory_order_acquire) & lending; }
+    [[nodiscard]] std::uint64_t word() const noexcept { return word_.load(std::memory_order_acquire); }
+    [[nodiscard]] static bool is_lending(std::uint64_t word) noexcept { return (word & lending) != 0; }
+    [[nodiscard]] bool is_lending() const noexcept { return is_lending(word()); }
     [[nodiscard]] gcra_rate rate_now() const noexcept;
 
 private:
@@ -174,7 +179,7 @@ private:
     /// Ticks that the word must leave free, for permits outside; `back` of them are there again.
     [[nodiscard]] std::int64_t aside(std::uint64_t word, frame const& f, std::int64_t back = 0) const noexcept
     {
-        return word & lending ? f.cost(f.rate.lease * parts_ - back) : 0;
+        return word & lending ? f.cost((f.rate.lease << log2_parts_) - back) : 0;
     }
 
     /// True, and `word` renewed, when the frame that belonged to `word` is no longer in force.
@@ -204,7 +209,7 @@ private:
     // Mutable, because whoever merely looks may be the one to bring the origin up to date.
     mutable atomic<std::uint64_t> word_{0};
     mutable gcra_frames frames_;
-    std::uint16_t parts_;
+    std::uint8_t log2_parts_;
     mutable byte_lock writers_;
 };
 

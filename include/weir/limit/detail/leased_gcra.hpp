@@ -2,8 +2,10 @@
 #pragma once
 
 #include <weir/core/atomic.hpp>
+#include <weir/core/detail/thread_bias.hpp>
 #include <weir/core/time.hpp>
 #include <weir/limit/detail/gcra.hpp>
+#include <weir/limit/detail/last_refusal.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -16,7 +18,8 @@ namespace weir::detail {
 /// subtract one and read no clock. Whoever finds the lease empty pays for the next one, in one compare-exchange.
 ///
 /// Why it is never over. Phi = permits in the word + in the lease + in the hands of the one who fills it.
-///   - Admitting n takes n out of Phi, by one atomic step.
+///   - Admitting n takes n out of Phi, by one atomic step, or by the plain stores of a thread that is alone with the
+///     lease (core/detail/thread_bias.hpp); before any other thread changes the lease, that is over.
 ///   - Filling the lease moves permits. While the word lends it holds burst - q at most (q: the most a lease holds),
 ///     and lease and hands together hold q at most: there is one filler (the lock), it asks for q less what the lease
 ///     holds, and in the meantime the lease only shrinks. Hence Phi <= burst.
@@ -37,10 +40,26 @@ public:
 
     /// Takes n permits now, or says no. The clock is only asked where the lease is not enough.
     template <class Clock>
-    [[nodiscard]] bool acquire(std::uint64_t n, Clock const& clock) noexcept
+    [[nodiscard, gnu::always_inline]] bool acquire(std::uint64_t n, Clock const& clock) noexcept
     {
-        // The flag, not the counter, is looked at first: a load of a word that was just subtracted from waits for it.
-        return (is_lending() && take_prepaid(n)) || acquire_by_clock(n, clock);
+        auto const before = word();
+        if constexpr (counting_clock<Clock>) {
+            if (n != 0 && refused_last.again(this, before, clock)) return false;
+        }
+        if (is_lending(before)) {
+            // The flag, not the counter, is looked at first: a load of a word that was just subtracted from waits.
+            thread_bias::section const here{bias_};
+            if (here.alone()) {
+                auto const held = lease_.load(std::memory_order_relaxed);
+                if (held > 0 && n <= static_cast<std::uint64_t>(held)) [[likely]] {
+                    lease_.store(held - static_cast<std::int32_t>(n), std::memory_order_relaxed);
+                    return true;
+                }
+            } else if (here.settled()) {
+                return take_shared(n) || acquire_by_clock(n, clock);
+            }
+        }
+        return acquire_anew(n, clock);
     }
 
     /// The same at a time of the caller's.
@@ -96,7 +115,7 @@ private:
     [[nodiscard]] std::int32_t in_lease() const noexcept { return std::max(lease_.load(std::memory_order_acquire), 0); }
 
     /// n permits that are paid for. Relaxed: the number is all there is to know.
-    [[nodiscard]] bool take_prepaid(std::uint64_t n) noexcept
+    [[nodiscard]] bool take_shared(std::uint64_t n) noexcept
     {
         if (n == 1) return lease_.fetch_sub(1, std::memory_order_relaxed) > 0;
         auto held = lease_.load(std::memory_order_relaxed);
@@ -106,8 +125,21 @@ private:
         return false;
     }
 
+    [[nodiscard]] bool take_prepaid(std::uint64_t n) noexcept
+    {
+        bias_.settle();
+        return take_shared(n);
+    }
+
+    template <class Clock>
+    [[gnu::noinline]] bool acquire_anew(std::uint64_t n, Clock const& clock) noexcept
+    {
+        return (is_lending() && take_prepaid(n)) || acquire_by_clock(n, clock);
+    }
     template <class Clock>
     [[gnu::noinline]] bool acquire_by_clock(std::uint64_t n, Clock const& clock) noexcept;
+    template <class Clock>
+    [[gnu::noinline]] void remember_refusal(time_point now, Clock const& clock) const noexcept;
     template <class Clock>
     [[gnu::noinline]] bool acquire_at(std::uint64_t n, time_point now, Clock const& clock) noexcept;
     template <class Clock>
@@ -136,6 +168,7 @@ private:
     void put_back(Clock const& clock) noexcept
     {
         if (!is_lending()) return;
+        bias_.settle();
         auto held = lease_.load(std::memory_order_relaxed);
         while (held > 0 && !lease_.compare_exchange_weak(held, 0, std::memory_order_relaxed)) {}
         end_lending(std::max(held, 0), clock.now());
@@ -143,6 +176,7 @@ private:
 
     // They lie in the tail of gcra, on the line of the word: 56 bytes altogether.
     byte_lock filler_;
+    thread_bias bias_;  // of the lease
     atomic<std::int32_t> lease_{0};
 };
 
@@ -151,8 +185,22 @@ bool leased_gcra::acquire_by_clock(std::uint64_t n, Clock const& clock) noexcept
 {
     if (n == 0) return true;
     auto const now = clock.now();
-    if (refuses(n, now)) return false;
-    return acquire_at(n, now, clock);
+    bool for_long = false;
+    if (!refuses(n, now, for_long)) return acquire_at(n, now, clock);
+    if constexpr (counting_clock<Clock>) {
+        if (for_long) remember_refusal(now, clock);
+    }
+    return false;
+}
+
+/// That not even one permit is to be had for a while.
+template <class Clock>
+void leased_gcra::remember_refusal(time_point now, Clock const& clock) const noexcept
+{
+    auto const before = word();
+    auto const one = gcra::look(1, now, duration::zero());
+    if (one.admitted || one.at == never || is_lending(before) || word() != before) return;
+    refused_last.set(this, before, one.at, clock);
 }
 
 template <class Clock>
@@ -202,6 +250,7 @@ bool leased_gcra::fill_and_take(std::uint64_t n, Clock const& clock) noexcept
 {
     std::unique_lock const filler{filler_, std::try_to_lock};
     if (!filler) return take(n, clock.now());
+    bias_.settle();
     auto const held = in_lease();
     auto const most = static_cast<std::int32_t>(rate_now().lease);
     if (held >= most || n <= static_cast<std::uint64_t>(held)) return false;  // another one was faster

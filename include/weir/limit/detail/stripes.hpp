@@ -49,7 +49,7 @@ public:
         : stripes_(stripes),
           pockets_(pockets),
           parts_(std::make_unique<part[]>(stripes + pockets)),
-          word_(share(r, lease), static_cast<std::uint16_t>(stripes))
+          word_(share(r, lease), stripes)
     {
         set_quantum(lease);
     }
