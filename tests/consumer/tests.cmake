@@ -21,6 +21,7 @@ weir_consumer(add_subdirectory -DWEIR_FROM=add_subdirectory)
 weir_consumer(FetchContent -DWEIR_FROM=FetchContent)
 weir_consumer(find_package_core_without_boost -DWEIR_FROM=find_package ${without_boost})
 weir_consumer(add_subdirectory_core_without_boost -DWEIR_FROM=add_subdirectory ${without_boost})
+weir_consumer(find_package_absent_but_optional -DWEIR_FROM=find_package ${without_boost} "-DWEIR_ABSENT=grpc\;asio\;weir")
 
 # What a user is told who asks for more than there is.
 weir_consumer(find_package_unknown_component -DWEIR_FROM=find_package -DWEIR_COMPONENTS=grpc)
@@ -34,7 +35,8 @@ find_program(pkg_config pkg-config)
 if(pkg_config)
     add_test(NAME consumer/pkg_config COMMAND sh -e -c
         "flags=$(PKG_CONFIG_PATH=${prefix}/share/pkgconfig ${pkg_config} --cflags --libs 'weir >= ${PROJECT_VERSION}')
-         ${CMAKE_CXX_COMPILER} ${PROJECT_SOURCE_DIR}/tests/consumer/use_core.cpp $flags -o use_core_pkg_config
+         case $flags in *-std=*) echo \"the language is the user's to choose: $flags\"; exit 1 ;; esac
+         ${CMAKE_CXX_COMPILER} -std=c++20 ${PROJECT_SOURCE_DIR}/tests/consumer/use_core.cpp $flags -o use_core_pkg_config
          ./use_core_pkg_config")
     set_tests_properties(consumer/pkg_config PROPERTIES FIXTURES_REQUIRED installed)
 endif()
