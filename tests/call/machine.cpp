@@ -374,6 +374,59 @@ TEST_CASE("machine: left of retry, too, a token may start later")
     CHECK(b.log == "+pacer -pacer ");
 }
 
+TEST_CASE(
+    "machine: left of retry, a token that starts after the deadline, or a call that is past it, is refused at once")
+{
+    book b;
+    gate pacer{b, "pacer"};
+    auto p = weir::pipeline(weir::deadline(100ms), pacer, weir::retry());
+    auto const refused = [&](stepper<decltype(p)>& s) {
+        CHECK(s.next().what == decltype(s.m)::verb::done);
+        CHECK(s.m.how_it_ended() == decltype(s.m)::verdict::refused);
+        CHECK(s.m.refusal().code == weir::errc::no_time_left);
+    };
+    SUBCASE("it would start later")
+    {
+        pacer.start_in = 1s;
+        stepper s(p);
+        s.m.start(s.now);
+        refused(s);
+        CHECK(b.log == "+pacer -pacer ");
+    }
+    SUBCASE("it is past: nobody is asked")
+    {
+        stepper s(p);
+        weir::call_options const said{.deadline = s.now};
+        s.m.start(s.now, &said);
+        refused(s);
+        CHECK(b.log.empty());
+    }
+}
+
+TEST_CASE("machine: a cancel is heard while another try waits, and in it, after the first was refused")
+{
+    book b;
+    gate inner{b, "inner", true, 60ms};
+    auto p = weir::pipeline(weir::retry({.max_attempts = 3, .backoff = steady_backoff}), inner);
+    stepper s(p);
+    s.m.start(s.now);
+    auto const step = s.next();
+    REQUIRE(step.what == decltype(s)::verb::wait);
+    SUBCASE("while it waits") { s.m.cancel(); }
+    SUBCASE("in flight")
+    {
+        inner.closed = false;
+        s.now = step.until;
+        REQUIRE(s.next().what == decltype(s)::verb::send);
+        s.m.cancel();
+        CHECK(s.next().what == decltype(s)::verb::cancel);
+        CHECK_FALSE(s.finished(outcome::ignored()));
+    }
+    CHECK(s.next().what == decltype(s)::verb::done);
+    CHECK(s.m.how_it_ended() == decltype(s)::verdict::cancelled);
+    CHECK(b.balanced());
+}
+
 TEST_CASE("machine: an own refusal is asked again when it will be over within the pause; otherwise it fails fast")
 {
     book b;
@@ -716,8 +769,10 @@ TEST_CASE("machine: random histories keep every promise")
         {
             S s(p);
             outer.closed = random() % 20 == 0;
+            outer.start_in = std::chrono::milliseconds(random() % 3 == 0 ? random() % 1500 : 0);
             s.m.start(s.now);
-            std::array<bool, 2> flying{};
+            std::array<bool, 2> flying{}, told{};
+            bool cancelled = false;
             for (int i = 0;; ++i) {
                 REQUIRE(i < 500);
                 inner.closed = random() % 8 == 0;
@@ -726,7 +781,9 @@ TEST_CASE("machine: random histories keep every promise")
                 if (step.what == S::verb::done) break;
                 if (step.what == S::verb::send) {
                     REQUIRE_FALSE(flying[step.slot]);
+                    REQUIRE_FALSE(cancelled);
                     flying[step.slot] = true;
+                    told[step.slot] = false;
                     ++sent;
                     REQUIRE(s.m.attempt_in(step.slot).number() == sent);
                     REQUIRE(s.m.attempt_in(step.slot).deadline() <= t0 + 900ms);
@@ -736,9 +793,18 @@ TEST_CASE("machine: random histories keep every promise")
                 }
                 if (step.what == S::verb::cancel) {
                     REQUIRE(flying[step.slot]);
+                    told[step.slot] = true;
                     continue;
                 }
-                if (random() % 40 == 0) s.m.cancel();
+                bool const in_flight = flying[0] || flying[1];
+                REQUIRE((in_flight || !cancelled));  // there is nothing left to wait for
+                for (std::size_t slot = 0; slot < 2; ++slot) REQUIRE((!cancelled || !flying[slot] || told[slot]));
+                REQUIRE((in_flight || step.until <= t0 + 900ms));
+                if (random() % 40 == 0) {
+                    s.m.cancel();
+                    cancelled = true;
+                    continue;
+                }
                 if (random() % 200 == 0) break;  // dropped on the floor
                 std::size_t const slot = random() % 2;
                 if (flying[slot] && random() % 2) {

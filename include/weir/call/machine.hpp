@@ -163,6 +163,7 @@ private:
 
     [[nodiscard]] detail::asking_call who_asks() const noexcept { return {said_, call_deadline_}; }
     [[nodiscard]] time_point attempt_limit(time_point now) noexcept;
+    [[nodiscard]] bool in_time(time_point start, time_point now, rejection& refusal) const noexcept;
     [[nodiscard]] bool time_for_an_attempt(time_point start, time_point now, rejection& refusal) noexcept;
     void begin(slot& s, time_point now, random_engine& random);
     void send(slot& s, time_point now);
@@ -270,12 +271,14 @@ void machine<Pipeline, InFlight>::start(time_point now, call_options const* said
                 std::min(call_deadline_, later(now, detail::span_of(pipeline_.template stage<i>(), fate_of(i))));
     });
     auto start_at = now;
-    if (!per_call_.admit(pipeline_, who_asks(), now, nullptr, detail::avoid_last{}, start_at, refusal_)) {
+    if (in_time(now, now, refusal_) &&
+        per_call_.admit(pipeline_, who_asks(), now, nullptr, detail::avoid_last{}, start_at, refusal_) &&
+        in_time(start_at, now, refusal_)) {
+        launch_at_ = start_at;
+    } else {
         per_call_.settle(nullptr, now);
         verdict_ = verdict::refused;
         observers([&](auto& o) { o.refused(refusal_); });
-    } else {
-        launch_at_ = start_at;
     }
 }
 
@@ -377,7 +380,8 @@ bool machine<Pipeline, InFlight>::finished(std::size_t index, outcome o, time_po
 template <class Pipeline, std::size_t InFlight>
 void machine<Pipeline, InFlight>::cancel() noexcept
 {
-    if (stopping_ || verdict_ == verdict::refused) return;
+    bool const over = launch_at_ == never && find_slot([](slot const& s) { return s.state != phase::idle; }) == nullptr;
+    if (stopping_ || (over && verdict_ == verdict::refused)) return;
     cancelled_ = true;
     stop({});
     verdict_ = verdict::cancelled;
@@ -413,13 +417,18 @@ time_point machine<Pipeline, InFlight>::attempt_limit(time_point now) noexcept
 }
 
 template <class Pipeline, std::size_t InFlight>
+bool machine<Pipeline, InFlight>::in_time(time_point start, time_point now, rejection& refusal) const noexcept
+{
+    if (start < call_deadline_) return true;
+    refusal = {errc::no_time_left, now, "deadline"};
+    return false;
+}
+
+template <class Pipeline, std::size_t InFlight>
 bool machine<Pipeline, InFlight>::time_for_an_attempt(time_point start, [[maybe_unused]] time_point now,
                                                       rejection& refusal) noexcept
 {
-    if (start >= call_deadline_) {
-        refusal = {errc::no_time_left, now, "deadline"};
-        return false;
-    }
+    if (!in_time(start, now, refusal)) return false;
     bool enough = true;
     detail::each_stage<Pipeline>([&](auto i) {
         if constexpr (roles_[i] == detail::role::enough_time) {
