@@ -81,7 +81,7 @@ public:
     [[nodiscard]] bool try_acquire(std::uint64_t n, time_point now) noexcept { return word_.take(n, now); }
 
     /// Changes rate, burst and max_wait under load. The queue stays, counted in sends and not in seconds; starts
-    /// already handed out stay as they are.
+    /// already handed out stay as they are, and those that a higher rate lets pass before them come on top.
     void reconfigure(options const& o) { change(o, clock_); }
     void reconfigure(options const& o, time_point now) { change(o, now); }
 

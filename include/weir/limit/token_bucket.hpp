@@ -77,7 +77,9 @@ public:
     }
 
     /// n permits for use at `start_at()`, at most max_wait from now. They are taken at once, so those who ask later
-    /// queue behind. Refused when the wait would be longer; retry_at is when it no longer is.
+    /// queue behind. Refused when the wait would be longer; retry_at is when it no longer is. The queue is as long as
+    /// the word can tell: a year and more at everyday rates, some seconds where a rate in lowest terms has millions of
+    /// permits in it (15'485'863 per day: 2 s).
     admission<token> reserve(std::uint64_t n, duration max_wait) noexcept { return reserve(n, max_wait, clock_.now()); }
     admission<token> reserve(std::uint64_t n, duration max_wait, time_point now) noexcept
     {
@@ -87,11 +89,13 @@ public:
     }
 
     /// Changes rate, burst and lease under load. Permits spent and reserved stay so, counted in permits and not in
-    /// seconds. A window across the change admits at most the permits of both rates and the larger burst.
+    /// seconds. A window across the change admits at most the permits of both rates and the larger burst; what was
+    /// reserved for later keeps its start, and comes on top where a higher rate lets others pass before it.
     void reconfigure(options const& o) { word_.reconfigure(checked(o), clock_, clock_); }
     void reconfigure(options const& o, time_point now) { word_.reconfigure(checked(o), now, clock_); }
 
     /// Empty from now on, as if all on hand had been spent: for when the service behind says that it has had too much.
+    /// Where nothing was on hand, a reservation that is cancelled later still comes back.
     void drain() noexcept { drain(clock_.now()); }
     void drain(time_point now) noexcept { word_.drain(now, clock_); }
 

@@ -401,17 +401,28 @@ void gcra::move_to(frame next, Now const& now) const noexcept
     constexpr int128 far = int128{1} << 56;
     auto word = word_.load(std::memory_order_acquire);
     auto const old = frames_.load(word);
-    frames_.store(word + 1, next);
-    next.origin = frames_.load(word + 1).origin;  // rounded down to its unit
-
-    int128 const up = (int128{1} << next.rate.shift) - 1;  // rounded towards more debt, here and below
-    for (;;) {
+    for (bool stored = false;;) {
+        if (!stored) {
+            frames_.store(word + 1, next);
+            next.origin = frames_.load(word + 1).origin;  // rounded down to its unit
+            stored = true;
+        }
+        int128 const up = (int128{1} << next.rate.shift) - 1;   // rounded towards more debt, here and below
         int128 const t = told(now).time_since_epoch().count();  // asked after the word was read
         int128 const old_at = ((t - old.origin) * old.rate.mul) >> old.rate.shift;
         int128 const next_at = ((t - next.origin) * next.rate.mul + up) >> next.rate.shift;
         // Negative when the bucket has long been full: kept, so that an older reading still finds it full.
         auto const owed = std::clamp(tat(word) - old_at, -far, far) * next.rate.interval;
         auto const scaled = owed / old.rate.interval + (owed % old.rate.interval > 0 ? 1 : 0);
+        if (next_at + scaled >= far) {
+            // So many permits are owed that they take longer than this word can tell: in longer ticks it can.
+            if (auto const r = next.rate.with_room_for(scaled / next.rate.interval + 1);
+                r.interval < next.rate.interval) {
+                next.rate = r;
+                stored = false;
+                continue;
+            }
+        }
         auto const moved = static_cast<std::uint64_t>(std::clamp(next_at + scaled, int128{0}, far - 1));
         auto const after = moved << 8 | (word & lending) | ((word + 1) & generation);
         if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire)) return;

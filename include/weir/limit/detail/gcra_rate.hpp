@@ -48,7 +48,7 @@ struct gcra_rate {
         if (burst_permits > static_cast<std::uint64_t>(max_burst))
             bad_option(who + ".burst", "at most " + std::to_string(max_burst), burst_permits);
         burst = static_cast<std::int64_t>(burst_permits);
-        choose_tick(static_cast<std::int64_t>(r.permits), per);
+        choose_tick(static_cast<std::int64_t>(r.permits), per, burst);
     }
 
     /// `span` in nanoseconds.
@@ -73,13 +73,24 @@ struct gcra_rate {
         return leased;
     }
 
-private:
-    void choose_tick(std::int64_t permits, std::int64_t per)
+    /// The same in ticks so long that a debt of so many permits can be told, up to 2^40. The longer they are, the more
+    /// is rounded: beyond 4e9 permits more than 3e-7.
+    [[nodiscard]] gcra_rate with_room_for(int128 permits) const noexcept
     {
-        auto const room = span / 2 / std::max<std::int64_t>(burst, 1);  // the longest interval we have the bits for
+        auto longer = *this;
+        auto const most = static_cast<std::int64_t>(std::min(permits, int128{1} << 40));
+        longer.choose_tick(mul, interval << shift, std::max(burst, most));
+        return longer;
+    }
+
+private:
+    void choose_tick(std::int64_t permits, std::int64_t per, std::int64_t most_owed) noexcept
+    {
+        auto const room = span / 2 / std::max<std::int64_t>(most_owed, 1);  // the longest interval we have the bits for
         auto const divisor = std::gcd(permits, per);
         mul = permits / divisor;
         interval = per / divisor;
+        shift = 0;
         if (mul <= max_mul && interval <= room) return;
 
         // How many ticks of 2^-m nanoseconds one permit takes, rounded up.
