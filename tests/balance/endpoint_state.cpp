@@ -1,14 +1,18 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <weir/balance/endpoint_state.hpp>
 
+#include "support/thorough.hpp"
+
 #include <doctest/doctest.h>
 
+#include <barrier>
 #include <thread>
 #include <vector>
 
 using namespace std::chrono_literals;
 using weir::endpoint_state;
 using weir::time_point;
+using weir::test::thorough;
 
 namespace {
 
@@ -23,6 +27,24 @@ TEST_CASE("endpoint_state: knows nothing before the first call has ended")
     endpoint_state s;
     CHECK(s.latency(start, 10s) == 0);
     CHECK(s.in_flight() == 0);
+}
+
+TEST_CASE("endpoint_state: threads that come upon the one that has counted alone lose no call in flight")
+{
+    for (int round = 0; round < thorough(300); ++round) {
+        weir::endpoint_state s;
+        std::barrier together{3};
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 3; ++t)
+            threads.emplace_back([&, t] {
+                if (t == 0) s.enter(), s.leave();  // the owner of the count
+                together.arrive_and_wait();
+                for (int i = 0; i < 300; ++i) s.enter(), s.leave();
+                s.enter();
+            });
+        for (auto& t : threads) t.join();
+        REQUIRE(s.in_flight() == 3);
+    }
 }
 
 TEST_CASE("endpoint_state: a peak counts at once, what is faster comes in slowly")

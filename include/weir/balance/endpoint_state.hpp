@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/atomic.hpp>
+#include <weir/core/detail/thread_bias.hpp>
 #include <weir/core/time.hpp>
 
 #include <algorithm>
@@ -15,12 +16,13 @@ namespace weir {
 /// What is known of one endpoint from the calls to it: how many are in flight, a latency that jumps to every peak and
 /// then comes down over time (the peak-sensitive EWMA of Twitter's Finagle), and whether the latest call failed. It
 /// lives as long as the endpoint's id is in the set, across updates.
-/// Threads: any. Cost: one word each; observing is one compare-exchange.
+/// Threads: any. Cost: one word each; observing is one compare-exchange, counting a plain store while a single thread
+/// does it (core/detail/thread_bias.hpp).
 class endpoint_state {
 public:
     [[nodiscard]] std::uint32_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
-    void enter() noexcept { in_flight_.fetch_add(1, std::memory_order_relaxed); }
-    void leave() noexcept { in_flight_.fetch_sub(1, std::memory_order_relaxed); }
+    void enter() noexcept { count(1); }
+    void leave() noexcept { count(std::uint32_t(-1)); }
 
     /// A call took this long. A longer latency than the present one replaces it; a shorter one is mixed in by how much
     /// time has passed since the last: e^(-t/decay) of the old stays.
@@ -74,7 +76,19 @@ private:
         return x < 0.0625f ? 1.0f - x * (1.0f - 0.5f * x) : std::exp(-x);
     }
 
+    void count(std::uint32_t more) noexcept
+    {
+        {
+            detail::thread_bias::section const here{bias_};
+            if (here.alone())
+                return in_flight_.store(in_flight_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+        }
+        bias_.settle();
+        in_flight_.fetch_add(more, std::memory_order_relaxed);
+    }
+
     atomic<std::uint32_t> in_flight_{0};
+    detail::thread_bias bias_;  // of in_flight_
     atomic<std::uint64_t> latency_{0};
 };
 
