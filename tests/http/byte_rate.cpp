@@ -3,6 +3,9 @@
 
 #include <weir/testing/manual_clock.hpp>
 
+#include "support/rate_policy_probe.hpp"
+#include "support/thorough.hpp"
+
 #include <doctest/doctest.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -31,44 +34,7 @@ using policy = weir::http::basic_byte_rate<manual_clock>;
 
 namespace {
 
-struct probe;
-
-}  // namespace
-
-/// Asks the policy as a stream of Beast does: only basic_stream may.
-template <>
-class boost::beast::basic_stream<probe, probe, probe> {
-public:
-    template <class Policy>
-    static std::size_t can_read(Policy& p)
-    {
-        return rate_policy_access::available_read_bytes(p);
-    }
-    template <class Policy>
-    static std::size_t can_write(Policy& p)
-    {
-        return rate_policy_access::available_write_bytes(p);
-    }
-    template <class Policy>
-    static void has_read(Policy& p, std::size_t n)
-    {
-        rate_policy_access::transfer_read_bytes(p, n);
-    }
-    template <class Policy>
-    static void has_written(Policy& p, std::size_t n)
-    {
-        rate_policy_access::transfer_write_bytes(p, n);
-    }
-    template <class Policy>
-    static void second(Policy& p)
-    {
-        rate_policy_access::on_timer(p);
-    }
-};
-
-namespace {
-
-using beasts = beast::basic_stream<probe, probe, probe>;
+using beasts = weir::test::rate_policy_probe;
 using stream = beast::basic_stream<asio::ip::tcp, asio::any_io_executor, byte_rate>;
 
 constexpr auto unlimited = std::numeric_limits<std::size_t>::max();
@@ -212,6 +178,68 @@ TEST_CASE("byte_rate: options out of range name the field and the range")
                          std::invalid_argument);
     byte_rate p;
     CHECK_THROWS_AS(p.reconfigure({.burst = 2h}), std::invalid_argument);
+}
+
+TEST_CASE("byte_rate: a million operations as exact arithmetic has them")
+{
+    __extension__ using int128 = __int128;
+    std::mt19937_64 g{2};
+    auto const up_to = [&](std::uint64_t most) {  // of every order of magnitude
+        return std::clamp<std::uint64_t>(g() >> (g() % 64), 1, most);
+    };
+    for (int round = 0; round < weir::test::thorough(500); ++round) {
+        CAPTURE(round);
+        std::int64_t const starts[] = {0, -1'000'000'000, INT64_MIN, INT64_MAX / 2};
+        manual_clock clock{weir::time_point{duration{starts[g() % 4]}}};
+        byte_rate_options o;
+        // In 1e-9 bytes: what can be saved up, and what of that is gone.
+        int128 full = 0, owed = 0;
+        auto newest = clock.now();
+        std::size_t least = 1;
+        auto const change = [&] {
+            o = {.read = up_to(1'000'000'000'000),
+                 .burst = duration{static_cast<std::int64_t>(up_to(3'600'000'000'000))},
+                 .transfer = up_to(std::numeric_limits<std::size_t>::max()),
+                 .least = up_to(100'000)};
+            full = std::max<int128>(int128{o.burst.count()} * o.read, 1'000'000'000);
+            least = std::max<std::size_t>(
+                std::min({o.least, o.transfer, static_cast<std::size_t>(o.read / 8),
+                          static_cast<std::size_t>(std::min<int128>(full / 1'000'000'000, INT64_MAX))}),
+                1);
+        };
+        change();
+        policy limit{o, clock};
+        auto const earn = [&] {
+            if (clock.now() <= newest) return;
+            owed = std::max<int128>(owed - weir::between(newest, clock.now()).count() * int128{o.read}, 0);
+            newest = clock.now();
+        };
+        for (int i = 0; i < 2000; ++i) {
+            CAPTURE(i);
+            if (g() % 64 == 0)
+                clock.set(weir::later(clock.now(), duration{static_cast<std::int64_t>(up_to(INT64_MAX / 4))}));
+            else if (g() % 64 == 0)
+                clock.set(weir::later(clock.now(), -duration{static_cast<std::int64_t>(up_to(1'000'000'000'000))}));
+            else
+                clock.set(weir::later(clock.now(), duration{static_cast<std::int64_t>(up_to(200'000'000))}));
+            earn();
+            if (g() % 64 == 0) {
+                auto const level = full - owed;
+                change();
+                owed = full - std::min(level, full);
+                limit.reconfigure(o);
+            }
+            auto const on_hand = owed < full ? (full - owed) / 1'000'000'000 : 0;
+            auto const expected =
+                on_hand < static_cast<int128>(least) ? 0 : std::min<int128>(on_hand, static_cast<int128>(o.transfer));
+            auto const n = beasts::can_read(limit);
+            REQUIRE(static_cast<int128>(n) == expected);
+            auto const moved = g() % 32 == 0 ? up_to(std::numeric_limits<std::size_t>::max()) : n;
+            if (owed > int128{1} << 120) continue;  // nobody owes so much
+            beasts::has_read(limit, moved);
+            owed += static_cast<int128>(moved) * 1'000'000'000;
+        }
+    }
 }
 
 TEST_CASE("byte_rate: in a hundred thousand operations never over rate * t + burst + a transfer for each stream")

@@ -5,6 +5,7 @@
 
 #include "never_over/exact_bucket.hpp"
 
+#include <weir/limit/hierarchical_limit.hpp>
 #include <weir/limit/keyed_limiter.hpp>
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/token_bucket.hpp>
@@ -12,9 +13,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <random>
+#include <vector>
 
 namespace {
 
@@ -108,7 +111,8 @@ bool counted_exactly(weir::rate r, std::uint64_t burst)
     return counted.mul == b.earns() && counted.shift == 0 && counted.interval == b.permit();
 }
 
-constexpr int128 the_end = INT64_MAX;  // of the clock
+constexpr int128 the_end = INT64_MAX;          // of the clock
+constexpr int128 most_debt = int128{1} << 54;  // in parts; there are no reservations further ahead
 
 /// What rounding can have cost in all, in permits. It is forgotten when the bucket is full.
 struct slack {
@@ -146,7 +150,6 @@ void beside_the_oracle(generator& g, std::uint64_t least_burst)
     exact_bucket oracle{r, burst};
     slack lost{0, counted_exactly(r, burst)};
     any_clock clock{g};
-    constexpr int128 most_debt = int128{1} << 54;  // in parts; there are no reservations further ahead
 
     for (int i = 0; i < 2'000; ++i) {
         CAPTURE(i);
@@ -255,6 +258,46 @@ TEST_CASE("leaky_bucket: a million decisions as exact arithmetic has them")
     for (int quota = 0; quota < 500; ++quota) {
         CAPTURE(quota);
         beside_the_oracle<weir::leaky_bucket>(g, 1);
+    }
+}
+
+TEST_CASE("hierarchical_limit: a million decisions of all levels or of none, as exact arithmetic has them")
+{
+    generator g{7};
+    for (int quota = 0; quota < 250; ++quota) {
+        CAPTURE(quota);
+        auto const exact_rate = [&](std::uint64_t burst) {
+            for (;;)
+                if (auto const r = any_rate(g); counted_exactly(r, burst)) return r;
+        };
+        std::uint64_t const bursts[] = {any_burst(g), any_burst(g), any_burst(g)};
+        weir::rate const rates[] = {exact_rate(bursts[0]), exact_rate(bursts[1]), exact_rate(bursts[2])};
+        std::vector<weir::token_bucket> levels;
+        std::vector<exact_bucket> oracles;
+        for (int i : {0, 1, 2}) {
+            levels.emplace_back(weir::token_bucket_options{.rate = rates[i], .burst = bursts[i], .lease = {}});
+            oracles.emplace_back(rates[i], bursts[i]);
+        }
+        weir::hierarchical_limit limits(levels[0], levels[1], levels[2]);
+        any_clock clock{g};
+        for (int i = 0; i < 4'000; ++i) {
+            CAPTURE(i);
+            clock.go_on(g, oracles[g() % 3], true);
+            auto const n = any_n(g, bursts[g() % 3]);
+            auto const all = [&](auto const& holds) { return std::all_of(oracles.begin(), oracles.end(), holds); };
+            bool const may = all([&](exact_bucket const& b) { return b.fits(n, clock.now); });
+            bool const sure =
+                !clock.back && all([&](exact_bucket const& b) { return b.debt_with(n, clock.now) < most_debt; });
+            auto a = limits.admit(n, at(clock.now));
+            if (a || sure) REQUIRE(static_cast<bool>(a) == may);
+            if (!a) continue;
+            if (g() % 4 == 0) {
+                REQUIRE(a->cancel() == (n != 0));
+            } else {
+                a->record(weir::outcome::success(), at(clock.now));
+                for (auto& b : oracles) b.take(n, clock.now);
+            }
+        }
     }
 }
 

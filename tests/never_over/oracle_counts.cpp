@@ -3,9 +3,13 @@
 // Oracles for what is counted rather than earned: windows, slots, and the budget of retries.
 
 #include "never_over/history.hpp"
+#include "never_over/restless.hpp"
 
+#include <weir/limit/adaptive_limit.hpp>
 #include <weir/limit/concurrency_limit.hpp>
 #include <weir/limit/fixed_window.hpp>
+#include <weir/limit/partitioned_limit.hpp>
+#include <weir/limit/shedding_queue.hpp>
 #include <weir/limit/sliding_window_limiter.hpp>
 #include <weir/limit/sliding_window_log.hpp>
 #include <weir/retry/retry_budget.hpp>
@@ -13,6 +17,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <deque>
 #include <list>
@@ -209,6 +214,164 @@ TEST_CASE("concurrency_limit: a million steps as a list of callers has them")
             REQUIRE(limiter.waiting() == queue.size());
         }
         for (auto& w : queue) REQUIRE(limiter.cancel(w));
+    }
+}
+
+TEST_CASE("adaptive_limit: a million steps as a list of callers has them")
+{
+    generator g{6};
+    for (int round = 0; round < 200; ++round) {
+        CAPTURE(round);
+        std::uint32_t most = 1 + static_cast<std::uint32_t>(g() % 6);
+        weir::adaptive_limit<restless> limiter{{.concurrency = {most}}};
+        restless oracle{{most}};
+        std::list<weir::adaptive_limit<restless>::token> in;
+        for (int i = 0; i < 5'000; ++i) {
+            CAPTURE(i);
+            if (g() % 64 == 0) {
+                most = 1 + static_cast<std::uint32_t>(g() % 6);
+                limiter.reconfigure({.concurrency = {most}});
+                oracle.reconfigure({most});
+            } else if (g() % 2 == 0) {
+                auto a = limiter.admit(at(i));
+                REQUIRE(static_cast<bool>(a) == (in.size() < oracle.limit()));
+                if (a) in.push_back(*std::move(a));
+            } else if (!in.empty()) {
+                auto const one = std::next(in.begin(), static_cast<std::ptrdiff_t>(g() % in.size()));
+                if (g() % 2 == 0) {  // else it teaches nothing
+                    one->record(weir::outcome::success(), at(i));
+                    oracle.update({});
+                }
+                in.erase(one);
+            }
+            REQUIRE(limiter.in_flight() == in.size());
+            REQUIRE(limiter.limit() == oracle.limit());
+        }
+    }
+}
+
+TEST_CASE("partitioned_limit: a million steps as lists of callers have them")
+{
+    using limit_type = weir::partitioned_limit<restless>;
+    generator g{7};
+    for (int round = 0; round < 200; ++round) {
+        CAPTURE(round);
+        std::uint32_t const most = 1 + static_cast<std::uint32_t>(g() % 12);
+        constexpr std::int64_t claim = 20;
+        limit_type limiter{{.concurrency = {most}, .shares = {0.5, 0.25, 0.125}, .claim = weir::duration{claim}}};
+        restless oracle{{most}};
+        std::array<std::list<limit_type::token>, 3> in;
+        std::int64_t claimed_until = 0;  // nobody has been refused below his share since
+        std::size_t all = 0;
+        for (int i = 0; i < 5'000; ++i) {
+            CAPTURE(i);
+            auto const k = g() % 3;
+            auto& mine = in[k];
+            if (g() % 2 == 0) {
+                auto const share = std::max<std::size_t>(oracle.limit() * (k == 0 ? 4 : k == 1 ? 2 : 1) / 8, 1);
+                bool const own = mine.size() < share;
+                bool const free = all < oracle.limit();
+                auto a = limiter.admit(k, at(i));
+                if (!free) REQUIRE_FALSE(a);
+                if (free && (own || i >= claimed_until)) REQUIRE(static_cast<bool>(a));
+                if (!a && own) claimed_until = i + claim;
+                if (a) mine.push_back(*std::move(a)), ++all;
+            } else if (!mine.empty()) {
+                auto const one = std::next(mine.begin(), static_cast<std::ptrdiff_t>(g() % mine.size()));
+                if (g() % 2 == 0) {
+                    one->record(weir::outcome::success(), at(i));
+                    oracle.update({});
+                }
+                mine.erase(one), --all;
+            }
+            REQUIRE(limiter.in_flight() == all);
+            REQUIRE(limiter.in_flight(k) == mine.size());
+            REQUIRE(limiter.limit() == oracle.limit());
+        }
+    }
+}
+
+TEST_CASE("shedding_queue: a million steps, and whoever waits is told once, while all slots are taken")
+{
+    using queue = weir::shedding_queue<>;
+    struct in_queue final : weir::shedding_waiter<queue> {
+        void granted(weir::shedding_slot<queue> s) noexcept override { slot = std::move(s), ++told; }
+        void shed(weir::rejection) noexcept override { ++told; }
+        weir::shedding_slot<queue> slot;
+        int told = 0;
+    };
+    generator g{8};
+    for (int round = 0; round < 200; ++round) {
+        CAPTURE(round);
+        auto limit = static_cast<std::uint32_t>(1 + g() % 6);
+        auto most = static_cast<std::uint32_t>(g() % 8);
+        auto const options = [&] {
+            return queue::options{.concurrency = {limit},
+                                  .max_queue = most,
+                                  .interval = weir::duration{static_cast<std::int64_t>(g() % 200)},
+                                  .target = weir::duration{static_cast<std::int64_t>(g() % 50)},
+                                  .slack = static_cast<double>(g() % 4)};
+        };
+        queue limiter{options()};
+        std::list<weir::shedding_slot<queue>> in;
+        std::list<in_queue> waiting;
+        auto const look = [&] {
+            for (auto w = waiting.begin(); w != waiting.end();) {
+                REQUIRE(w->told <= 1);
+                if (w->slot) in.push_back(std::move(w->slot));
+                w = w->told == 1 ? waiting.erase(w) : std::next(w);
+            }
+        };
+        for (int i = 0; i < 5'000; ++i) {
+            CAPTURE(i);
+            auto const before = in.size();
+            switch (g() % 6) {
+                case 0:
+                    if (auto a = limiter.admit(at(i))) in.push_back(*std::move(a));
+                    break;
+                case 1:
+                case 2: {
+                    auto const deadline = g() % 2 == 0 ? weir::never : at(i + static_cast<std::int64_t>(g() % 100));
+                    bool const free = in.size() < limit && waiting.empty();
+                    waiting.emplace_back();
+                    auto a =
+                        limiter.enqueue(waiting.back(), {deadline, static_cast<weir::criticality>(g() % 4)}, at(i));
+                    if (free) REQUIRE((a.has_value() && (*a || deadline != weir::never)));
+                    if (!a) break;
+                    REQUIRE(waiting.back().told == 0);
+                    waiting.pop_back();
+                    if (*a) in.push_back(**std::move(a));
+                    break;
+                }
+                case 3:
+                    if (waiting.empty()) break;
+                    {
+                        auto const w = std::next(waiting.begin(), static_cast<std::ptrdiff_t>(g() % waiting.size()));
+                        REQUIRE(limiter.cancel(*w));
+                        REQUIRE(w->told == 0);
+                        waiting.erase(w);
+                    }
+                    break;
+                case 4:
+                    if (g() % 16 != 0) break;
+                    limit = static_cast<std::uint32_t>(1 + g() % 6), most = static_cast<std::uint32_t>(g() % 8);
+                    limiter.reconfigure(options());
+                    break;
+                default:
+                    if (in.empty()) break;
+                    {
+                        auto const one = std::next(in.begin(), static_cast<std::ptrdiff_t>(g() % in.size()));
+                        if (g() % 2 == 0) one->record(weir::outcome::success(), at(i));
+                        in.erase(one);
+                    }
+            }
+            look();
+            REQUIRE((in.size() <= limit || in.size() <= before));  // a limit that falls takes nobody's slot
+            REQUIRE((waiting.empty() || in.size() >= limit));
+            REQUIRE(limiter.in_flight() == in.size());
+            REQUIRE(limiter.waiting() == waiting.size());
+        }
+        for (auto& w : waiting) REQUIRE(limiter.cancel(w));
     }
 }
 

@@ -97,6 +97,61 @@ verdict warm(plan const& p, Decide const& decide)
     return judge(h, allowance{p.of.rate}, p.of.burst);
 }
 
+/// Smaller limits every so often. In force over a whole window or not, nothing goes beyond the largest; and what came in
+/// while it was certain that a smaller one was in force does not go beyond that.
+template <class Limiter, class Judge>
+verdict flipped(plan const& p, window w, Judge const& judge_all)
+{
+    run_time time{p};
+    typename Limiter::options o;
+    o.limit = w.limit;
+    o.window = weir::duration{w.length};
+    Limiter limiter{o, time.clock};
+    struct change {
+        std::int64_t from, to;
+        std::uint64_t limit;
+    };
+    std::vector<change> changes;
+    auto const often = std::max<std::uint64_t>(p.decisions / p.threads / 64, 1);
+    auto const h = run(p, time.clock, disturb_this_thread, [&](turn const& t) {
+        if (t.thread == 0 && t.random.one_in(often)) {
+            auto next = o;
+            next.limit = std::max<std::uint64_t>(1, o.limit / (1 + t.random.below(5)));
+            auto const from = time.clock.count();
+            limiter.reconfigure(next);
+            changes.push_back({from, time.clock.count(), next.limit});
+        }
+        tell_and_wait(limiter, t);
+    });
+    auto v = judge_all(h, w);
+    auto const decisions = v.decisions;
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        auto const until = i + 1 < changes.size() ? changes[i + 1].from : INT64_MAX;
+        history meanwhile{{}, decisions};
+        for (auto const& e : h.admissions)
+            if (e.from > changes[i].to && e.to < until) meanwhile.admissions.push_back(e);
+        v = worse(v, judge_all(meanwhile, {changes[i].limit, w.length}));
+    }
+    return v;
+}
+
+/// Where a thread was held up between being told the time and deciding, its window is that of the time it was told.
+verdict judge_fixed(history h, window w)
+{
+    for (auto& e : h.admissions) e.to = e.from;
+    return judge_aligned(h, w);
+}
+verdict judge_sliding(history h, window w)
+{
+    for (auto& e : h.admissions) e.to = e.from;
+    return worse(judge_aligned(h, w), judge(h, allowance{{w.limit, weir::duration{w.length}}}, w.limit));
+}
+verdict judge_log(history h, window w)
+{
+    for (auto& e : h.admissions) e.to = e.from;
+    return judge_windows(h, w.length, w.limit);
+}
+
 rows const of_windows{[](std::vector<row>& all) {
     all.push_back({"fixed_window", [](plan const& p) { return fixed(p, tell_the_time); }});
     all.push_back({"fixed_window, admit and cancel", [](plan const& p) { return fixed(p, admit_and_cancel); }});
@@ -105,6 +160,16 @@ rows const of_windows{[](std::vector<row>& all) {
     all.push_back(
         {"sliding_window_limiter, admit and cancel", [](plan const& p) { return sliding(p, admit_and_cancel); }});
     all.push_back({"sliding_window_limiter, reserved ahead", [](plan const& p) { return sliding(p, reserve_ahead); }});
+    all.push_back({"fixed_window, limit flips", [](plan const& p) {
+                       return flipped<weir::basic_fixed_window<run_clock>>(p, window_of(p, 1'000'000'000), judge_fixed);
+                   }});
+    all.push_back({"sliding_window_limiter, limit flips", [](plan const& p) {
+                       return flipped<weir::basic_sliding_window_limiter<run_clock>>(p, window_of(p, 16'000'000),
+                                                                                     judge_sliding);
+                   }});
+    all.push_back({"sliding_window_log, limit flips", [](plan const& p) {
+                       return flipped<weir::basic_sliding_window_log<run_clock>>(p, window_of(p, 20'000), judge_log);
+                   }});
     all.push_back({"sliding_window_log", [](plan const& p) { return log(p, tell_the_time); }});
     all.push_back({"sliding_window_log, admit and cancel", [](plan const& p) { return log(p, admit_and_cancel); }});
     all.push_back({"sliding_window_log, reserved ahead", [](plan const& p) { return log(p, reserve_ahead); }});
