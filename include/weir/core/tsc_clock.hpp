@@ -10,7 +10,6 @@
 #if defined(__x86_64__) && defined(__linux__)
 #define WEIR_DETAIL_HAS_TSC 1
 #include <cpuid.h>
-#include <x86intrin.h>
 
 #include <cstdio>
 #include <cstring>
@@ -51,7 +50,7 @@ namespace detail {
 
 struct tsc_source {
     [[nodiscard]] static bool trusted() noexcept { return invariant() && kernel_trusts(); }
-    [[nodiscard]] static std::uint64_t ticks() noexcept { return __rdtsc(); }
+    [[nodiscard]] static std::uint64_t ticks() noexcept { return __builtin_ia32_rdtsc(); }
     [[nodiscard]] static time_point reference() noexcept { return steady_clock::now(); }
 
     /// Ticks at one rate, whatever the core's frequency or sleep. Intel SDM vol. 3, 18.17.1; AMD APM vol. 3,
