@@ -4,8 +4,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
@@ -50,12 +48,11 @@ std::string_view parameter(std::string_view target, std::string_view name)
 }  // namespace
 
 consul_door::consul_door(asio::any_io_executor executor)
-    : table_(executor), acceptor_(listen(executor, 0)), handler_([this](request const& asked) { return answer(asked); })
+    : table_(executor), server_(executor, [this](request asked) { return answer(std::move(asked)); })
 {
-    co_spawn(executor, serve(acceptor_, handler_), asio::detached);
 }
 
-asio::awaitable<response> consul_door::answer(request const& asked)
+asio::awaitable<response> consul_door::answer(request asked)
 {
     std::string const target = asked.target();
     auto const path = target.substr(0, target.find('?'));
@@ -67,15 +64,15 @@ asio::awaitable<response> consul_door::answer(request const& asked)
     };
     if (path == "/v1/agent/service/register") co_return enter(asked);
     if (is("/v1/agent/check/update/service%3A")) {
-        if (table_.beat(rest)) co_return reply(asked, http::status::ok, "");
-        co_return reply(asked, http::status::not_found, "Unknown check ID \"service:" + rest + "\"");
+        if (table_.beat(rest)) co_return reply(http::status::ok, "");
+        co_return reply(http::status::not_found, "Unknown check ID \"service:" + rest + "\"");
     }
     if (is("/v1/agent/service/deregister/")) {
         table_.remove(rest);
-        co_return reply(asked, http::status::ok, "");
+        co_return reply(http::status::ok, "");
     }
-    if (is("/v1/health/service/")) co_return co_await health(asked, rest);
-    co_return reply(asked, http::status::not_found, "this registry does not know " + path + "\n");
+    if (is("/v1/health/service/")) co_return co_await health(asked.target(), rest);
+    co_return reply(http::status::not_found, "this registry does not know " + path + "\n");
 }
 
 response consul_door::enter(request const& asked)
@@ -89,10 +86,10 @@ response consul_door::enter(request const& asked)
         r.port = body.at("Port").to_number<std::uint16_t>();
         r.ttl = span(body.at("Check").at("TTL").as_string(), 15s);
         table_.add(std::move(r));
-        return reply(asked, http::status::ok, "");
+        return reply(http::status::ok, "");
     }
     catch (std::exception const& e) {
-        return reply(asked, http::status::bad_request, std::string("not a registration: ") + e.what() + "\n");
+        return reply(http::status::bad_request, std::string("not a registration: ") + e.what() + "\n");
     }
 }
 
@@ -103,15 +100,14 @@ std::uint64_t consul_door::index_of(std::string const& service, std::string cons
     return s.index;
 }
 
-asio::awaitable<response> consul_door::health(request const& asked, std::string service)
+asio::awaitable<response> consul_door::health(std::string target, std::string service)
 {
     weir::registry::query const q{.service = service};
     auto list = table_.list(q);
-    std::string const target = asked.target();
     if (auto const seen = parameter(target, "index"); seen == std::to_string(index_of(service, list->revision))) {
         // A blocking query: answered when there is something new, or when the asked time is over.
         auto const stop = std::make_shared<asio::cancellation_signal>();
-        asio::steady_timer limit{acceptor_.get_executor(), span(parameter(target, "wait"), 5min)};
+        asio::steady_timer limit{co_await asio::this_coro::executor, span(parameter(target, "wait"), 5min)};
         limit.async_wait([stop](boost::system::error_code ec) {
             if (!ec) stop->emit(asio::cancellation_type::total);
         });
@@ -133,7 +129,7 @@ asio::awaitable<response> consul_door::health(request const& asked, std::string 
                                     {"Status", to_string(i.state)}}}},
         });
     }
-    auto answered = reply(asked, http::status::ok, json::serialize(entries));
+    auto answered = reply(http::status::ok, json::serialize(entries));
     answered.set("X-Consul-Index", std::to_string(index_of(service, list->revision)));
     co_return answered;
 }

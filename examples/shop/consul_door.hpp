@@ -3,6 +3,7 @@
 
 #include "web.hpp"
 
+#include <weir/http/server.hpp>
 #include <weir/registry/memory.hpp>
 
 #include <cstdint>
@@ -20,7 +21,7 @@ public:
     consul_door(consul_door const&) = delete;
     consul_door& operator=(consul_door const&) = delete;
 
-    [[nodiscard]] std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
+    [[nodiscard]] std::uint16_t port() const noexcept { return server_.port(); }
 
 private:
     // Consul counts the states of a service; weir calls them by name.
@@ -29,15 +30,14 @@ private:
         std::string revision;
     };
 
-    asio::awaitable<response> answer(request const& asked);
+    asio::awaitable<response> answer(request asked);
     response enter(request const& asked);
-    asio::awaitable<response> health(request const& asked, std::string service);
+    asio::awaitable<response> health(std::string target, std::string service);
     std::uint64_t index_of(std::string const& service, std::string const& revision);
 
     weir::registry::memory table_;
     std::map<std::string, state> states_;
-    tcp::acceptor acceptor_;
-    handler handler_;
+    weir::http::server server_;
 };
 
 }  // namespace shop

@@ -10,6 +10,7 @@
 #include "web.hpp"
 
 #include <weir/core/random.hpp>
+#include <weir/http/server.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -86,26 +87,24 @@ int run_inventory(options const& o)
     asio::io_context context{1};
     staff people{context.get_executor(), o.seed};
 
-    handler const answer = [&](request const& asked) -> asio::awaitable<response> {
+    auto const answer = [&](request asked) -> asio::awaitable<response> {
         std::string const target = asked.target();
         if (target.starts_with("/reserve/")) {
             co_await people.work();
-            co_return reply(asked, http::status::ok, R"({"instance":")" + o.name + "\"}");
+            co_return reply(http::status::ok, R"({"instance":")" + o.name + "\"}");
         }
         if (target == "/slow/on" || target == "/slow/off") {
             people.slow(target == "/slow/on");
-            co_return reply(asked, http::status::ok, "{}");
+            co_return reply(http::status::ok, "{}");
         }
-        co_return reply(asked, http::status::not_found, R"({"error":"try /reserve/42"})");
+        co_return reply(http::status::not_found, R"({"error":"try /reserve/42"})");
     };
 
-    auto acceptor = listen(context.get_executor(), 0);
-    auto const port = acceptor.local_endpoint().port();
-    co_spawn(context, serve(acceptor, answer), asio::detached);
+    weir::http::server const server{context.get_executor(), answer};
     co_spawn(context, until_parent_ends(), [&](std::exception_ptr) { context.stop(); });
     weir::registry::consul registry{context.get_executor(), registry_options(o)};
-    co_spawn(context, stay_registered(registry, o, port), asio::detached);
-    say_ready(port);
+    co_spawn(context, stay_registered(registry, o, server.port()), asio::detached);
+    say_ready(server.port());
     context.run();
     return 0;
 }

@@ -75,9 +75,9 @@ asio::awaitable<ending> customers::ask_for(std::size_t number, std::unique_ptr<l
             if (!l->stream.socket().is_open())
                 co_await l->stream.async_connect(tcp::endpoint{asio::ip::address_v4::loopback(), port_},
                                                  asio::use_awaitable);
-            http::request<http::empty_body> asked{http::verb::get,
-                                                  "/order/" + std::to_string(first_order_number + number), 11};
+            http::request<http::empty_body> asked{http::verb::get, "/order/" + std::to_string(number), 11};
             asked.set(http::field::host, "127.0.0.1");
+            asked.set(customer_header, std::to_string(number));
             co_await http::async_write(l->stream, asked, asio::use_awaitable);
             response answer;
             co_await http::async_read(l->stream, l->buffer, answer, asio::use_awaitable);

@@ -44,7 +44,8 @@ private:
     std::size_t come_ = 0, waiting_ = 0;
 };
 
-/// Numbers below are for people with curl.
-inline constexpr std::size_t first_order_number = 1000;
+/// What a customer says of itself to the order service: its number, from 0.
+inline constexpr char const* customer_header = "X-Customer";
+inline constexpr std::size_t most_customers = 20'000;  ///< more than any story has
 
 }  // namespace shop

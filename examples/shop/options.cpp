@@ -46,11 +46,13 @@ void set_registry(options& o, std::string const& value)
     rest.remove_prefix(scheme.size());
     if (rest.ends_with('/')) rest.remove_suffix(1);
     auto const colon = rest.rfind(':');
-    if (colon == std::string_view::npos || colon == 0 || rest.find_first_of("/?#@ ") != std::string_view::npos)
-        throw wrong();
+    if (colon == std::string_view::npos || rest.find_first_of("/?#@ ") != std::string_view::npos) throw wrong();
     auto const port = number<std::uint16_t>(rest.substr(colon + 1));
-    if (!port || *port == 0) throw wrong();
-    o.registry_host = rest.substr(0, colon);
+    auto host = rest.substr(0, colon);
+    bool const bracketed = host.starts_with('[') && host.ends_with(']');  // an address of IPv6 stands in brackets
+    if (bracketed) host = host.substr(1, host.size() - 2);
+    if (!port || *port == 0 || host.empty() || bracketed != (host.find(':') != std::string_view::npos)) throw wrong();
+    o.registry_host = host;
     o.registry_port = *port;
 }
 

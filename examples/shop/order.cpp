@@ -7,13 +7,16 @@
 #include "process.hpp"
 #include "roles.hpp"
 
+#include <weir/http/server.hpp>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 
 #include <charconv>
-#include <cstdio>
+#include <optional>
+#include <string_view>
 
 namespace shop {
 
@@ -21,12 +24,13 @@ namespace {
 
 namespace json = boost::json;
 
-std::string tries_of_each(ledger const& l)
+std::optional<std::size_t> number(std::string_view text)
 {
-    std::string text;
-    for (std::size_t i = first_order_number; i < l.tries().size(); ++i)
-        text += static_cast<char>('0' + std::min<int>(9, l.tries()[i]));
-    return text;
+    std::size_t value = 0;
+    auto const end = text.data() + text.size();
+    auto const [stop, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc{} || stop != end) return std::nullopt;
+    return value;
 }
 
 std::string describe(gauge const& g, ledger const& l)
@@ -35,7 +39,7 @@ std::string describe(gauge const& g, ledger const& l)
     for (auto const& i : g.instances)
         instances.push_back({{"id", i.id}, {"in_flight", i.in_flight}, {"ewma_ms", i.ewma_ms}});
     return json::serialize(json::object{{"tries", l.total()},
-                                        {"tries_of_each", tries_of_each(l)},
+                                        {"tries_of_each", l.tries()},
                                         {"breaker", g.breaker},
                                         {"limiter", g.limiter},
                                         {"budget", g.budget},
@@ -44,6 +48,16 @@ std::string describe(gauge const& g, ledger const& l)
 
 }  // namespace
 
+void ledger::tried(request const& asked)
+{
+    ++total_;
+    auto const said = asked[customer_header];
+    auto const customer = number({said.data(), said.size()});
+    if (!customer || *customer >= most_customers) return;
+    if (*customer >= tries_.size()) tries_.resize(*customer + 1, '0');
+    if (auto& digit = tries_[*customer]; digit != '9') ++digit;
+}
+
 int run_order(options const& o)
 {
     asio::io_context context{1};
@@ -51,25 +65,20 @@ int run_order(options const& o)
     auto const service = o.governed ? make_governed(context.get_executor(), o, book)
                                     : make_bare(context.get_executor(), o, book);
 
-    handler const answer = [&](request const& asked) -> asio::awaitable<response> {
-        std::string const target = asked.target();
-        if (target == "/gauge") co_return reply(asked, http::status::ok, describe(service->look(), book));
+    auto const answer = [&](request asked) -> asio::awaitable<response> {
+        std::string_view const target{asked.target().data(), asked.target().size()};
+        if (target == "/gauge") co_return reply(http::status::ok, describe(service->look(), book));
         std::string_view const orders = "/order/";
-        std::size_t number = 0;
-        if (target.starts_with(orders)) {
-            auto const end = target.data() + target.size();
-            auto const [stop, error] = std::from_chars(target.data() + orders.size(), end, number);
-            if (error == std::errc{} && stop == end && number < 10'000'000)
-                co_return co_await service->place(asked, number);
-        }
-        co_return reply(asked, http::status::not_found, R"({"error":"try /order/42"})");
+        if (auto const n = target.starts_with(orders) ? number(target.substr(orders.size())) : std::nullopt)
+            co_return co_await service->place(asked, *n);
+        co_return reply(http::status::not_found, R"({"error":"try /order/42"})");
     };
 
-    auto acceptor = listen(context.get_executor(), o.port);
+    std::optional<weir::http::server> front;
     auto const serve_when_open = [&]() -> asio::awaitable<void> {
         co_await service->open();
-        say_ready(acceptor.local_endpoint().port());
-        co_await serve(acceptor, answer);
+        front.emplace(context.get_executor(), answer, weir::http::server_options{.port = o.port});
+        say_ready(front->port());
     };
     co_spawn(context, serve_when_open(), asio::detached);
     co_spawn(context, until_parent_ends(), [&](std::exception_ptr) { context.stop(); });

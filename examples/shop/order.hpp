@@ -7,26 +7,23 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
+#include <string>
 
 namespace shop {
 
-/// How many requests went to the inventory, for which order.
+/// How many requests went to the inventory, and for which customer of the story. People with curl are no customers: they
+/// do not say that they are, and are counted in the total alone.
 class ledger {
 public:
-    void tried(std::size_t number)
-    {
-        if (number >= tries_.size()) tries_.resize(number + 1);
-        ++tries_[number];
-        ++total_;
-    }
+    void tried(request const& asked);
 
     [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
-    [[nodiscard]] std::vector<std::uint8_t> const& tries() const noexcept { return tries_; }
+    /// Of each customer, by number, a digit.
+    [[nodiscard]] std::string const& tries() const noexcept { return tries_; }
 
 private:
     std::uint64_t total_ = 0;
-    std::vector<std::uint8_t> tries_;
+    std::string tries_;
 };
 
 /// The order service: has the goods reserved by one of the inventory's instances. There are two of it.

@@ -28,17 +28,17 @@ public:
             try {
                 auto const instances = co_await look_up();
                 auto const& [host, port] = instances.at(next_++ % instances.size());
-                ledger_.tried(number);
+                ledger_.tried(asked);
                 auto const answer =
                     co_await ask(http::verb::get, host, port, "/reserve/" + std::to_string(number), 1s);
-                if (answer.result() == http::status::ok) co_return reply(asked, http::status::ok, answer.body());
+                if (answer.result() == http::status::ok) co_return reply(http::status::ok, answer.body());
                 throw std::runtime_error("the inventory answered " + std::to_string(answer.result_int()));
             }
             catch (std::exception const&) {
                 if (--tries_left == 0) break;
             }
         }
-        co_return reply(asked, http::status::bad_gateway, R"({"error":"the inventory does not answer"})");
+        co_return reply(http::status::bad_gateway, R"({"error":"the inventory does not answer"})");
     }
 
     [[nodiscard]] gauge look() override { return {}; }

@@ -89,13 +89,13 @@ public:
         auto const target = "/reserve/" + std::to_string(number);
         auto const [error, answer] = co_await guarded_.async_call(
             [&](weir::attempt const& a) {
-                ledger_.tried(number);
+                ledger_.tried(asked);
                 return client_.async_get(a, target, asio::deferred);
             },
             asio::as_tuple(asio::use_awaitable));
-        if (!error && answer.result() == http::status::ok) co_return reply(asked, http::status::ok, answer.body());
-        if (error == weir::condition::rejected) co_return come_back_later(asked, error);
-        co_return reply(asked, http::status::bad_gateway, R"({"error":"the inventory does not answer"})");
+        if (!error && answer.result() == http::status::ok) co_return reply(http::status::ok, answer.body());
+        if (error == weir::condition::rejected) co_return come_back_later(error);
+        co_return reply(http::status::bad_gateway, R"({"error":"the inventory does not answer"})");
     }
 
     [[nodiscard]] gauge look() override
@@ -113,10 +113,10 @@ public:
 
 private:
     // Refused by one of our own gates: nothing was sent, and the customer is told when to come again.
-    response come_back_later(request const& asked, boost::system::error_code why)
+    response come_back_later(boost::system::error_code why)
     {
         bool const limited = why == weir::errc::rate_limited;
-        auto answer = reply(asked, limited ? http::status::too_many_requests : http::status::service_unavailable,
+        auto answer = reply(limited ? http::status::too_many_requests : http::status::service_unavailable,
                             "{\"error\":\"" + why.message() + "\"}");
         answer.set(http::field::retry_after, "1");  // in whole seconds: it cannot say sooner
         return answer;

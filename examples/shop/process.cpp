@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <memory>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -105,10 +106,12 @@ std::string child::how_it_ended()
 
 asio::awaitable<std::uint16_t> child::ready()
 {
-    // A child that says nothing is closed from here after a while, which ends the read.
+    // A child that says nothing is closed from here after a while, which ends the read. The time may be over, and this
+    // waiting to run, when the line comes after all; and then this child may have moved away.
+    auto const reading = std::make_shared<bool>(true);
     asio::steady_timer limit{output_.get_executor(), std::chrono::seconds(10)};
-    limit.async_wait([this](boost::system::error_code ec) {
-        if (!ec) output_.cancel();
+    limit.async_wait([this, reading](boost::system::error_code ec) {
+        if (!ec && *reading) output_.cancel();
     });
     std::string line;
     std::uint16_t port = 0;
@@ -118,6 +121,7 @@ asio::awaitable<std::uint16_t> child::ready()
     }
     catch (boost::system::system_error const&) {
     }
+    *reading = false;
     if (port == 0) throw std::runtime_error("a process of the shop did not start: " + how_it_ended());
     co_return port;
 }

@@ -43,6 +43,34 @@ std::string sparkline(std::deque<double> const& values, double top)
     return line;
 }
 
+struct extent {
+    std::size_t width, height;
+};
+
+extent terminal() noexcept
+{
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {80, 24};
+    return {size.ws_col, size.ws_row};
+}
+
+// So much of `line` as takes `columns` of the terminal, and all of its colours. A line that wraps is two lines, and the
+// next picture would begin one line too low.
+std::string cut(std::string const& line, std::size_t columns)
+{
+    std::string kept;
+    std::size_t used = 0;
+    for (std::size_t i = 0; i < line.size();) {
+        auto const begin = i++;
+        bool const colour = line[begin] == '\033';
+        if (colour) i = std::min(line.find('m', begin), line.size() - 1) + 1;
+        else
+            while (i < line.size() && (line[i] & 0xC0) == 0x80) ++i;  // the rest of a character in UTF-8
+        if (colour || used++ < columns) kept.append(line, begin, i - begin);
+    }
+    return kept;
+}
+
 }  // namespace
 
 bool is_terminal() noexcept
@@ -70,9 +98,9 @@ std::string screen::paint(char const* colour, std::string text) const
 
 std::string screen::bar(double filled) const
 {
-    int const full = std::clamp(static_cast<int>(std::lround(filled * 16)), 0, 16);
+    int const full = std::clamp(static_cast<int>(std::lround(filled * 12)), 0, 12);
     std::string line;
-    for (int i = 0; i < 16; ++i) line += i < full ? "█" : "░";
+    for (int i = 0; i < 12; ++i) line += i < full ? "█" : "░";
     return paint(filled < 0.2 ? yellow : green, line) + format(" %3.0f %%", filled * 100);
 }
 
@@ -83,15 +111,24 @@ void screen::event(arm which, double at, std::string const& text)
         std::fflush(stdout);
         return;
     }
+    turn_to(which);
     events_.push_back(format("t=%04.1f  %s", at, text.c_str()));
     if (events_.size() > events_shown) events_.pop_front();
+}
+
+// The other arm begins with an empty page.
+void screen::turn_to(arm which)
+{
+    if (which == arm_) return;
+    arm_ = which;
+    served_.clear();
+    events_.clear();
 }
 
 void screen::draw(frame const& f)
 {
     if (!live_) return;
-    if (f.which != arm_) served_.clear();
-    arm_ = f.which;
+    turn_to(f.which);
     served_.push_back(f.served);
     if (served_.size() > history) served_.pop_front();
 
@@ -123,7 +160,7 @@ void screen::draw(frame const& f)
         format("   requests to the inventory %4.0f/s of %.0f", f.tries, capacity));
     add("served     " + paint(green, sparkline(served_, capacity)));
     if (bare) {
-        add("limiter    none              budget  none              breaker  none");
+        add("limiter    none                 budget none                 breaker none");
         add("");
         add(paint(dim, "(asks the registry before every call, takes the instances in turn)"));
     }
@@ -142,8 +179,18 @@ void screen::draw(frame const& f)
     while (lines.size() < 17) add("");
     for (auto const& e : events_) add(paint(dim, e));
 
-    std::string out = drawn_ > 0 ? format("\033[%dA\r", drawn_) : std::string();
-    for (auto const& l : lines) out += l + "\033[K\n";
+    // The cursor wants a line below the picture, and its last column stays free. What is too much are events, the
+    // oldest first, and then the lines at the bottom.
+    auto const [width, height] = terminal();
+    auto const room = height - 1;
+    while (lines.size() > std::max<std::size_t>(room, 17)) lines.erase(lines.begin() + 17);
+    if (lines.size() > room) lines.resize(room);
+    bool const resized = drawn_ > 0 && (width != width_ || height != height_);
+    width_ = width;
+    height_ = height;
+
+    std::string out = resized ? "\033[2J\033[H" : drawn_ > 0 ? format("\033[%dA\r", drawn_) : std::string();
+    for (auto const& l : lines) out += cut(l, width - 1) + "\033[K\n";
     out += "\033[J";
     drawn_ = static_cast<int>(lines.size());
     std::fputs(out.c_str(), stdout);
@@ -189,9 +236,7 @@ void screen::table(std::vector<row> const& bare, std::vector<row> const& governe
     std::vector<arm_rows> arms;
     if (!bare.empty()) arms.emplace_back(arm::bare, &bare);
     if (!governed.empty()) arms.emplace_back(arm::governed, &governed);
-    winsize size{};
-    bool const narrow = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_col < 124;
-    if (narrow)
+    if (::isatty(STDOUT_FILENO) == 1 && terminal().width < 124)
         for (auto const& one : arms) rows({one});
     else
         rows(arms);
@@ -201,9 +246,10 @@ void screen::table(std::vector<row> const& bare, std::vector<row> const& governe
             if (!(*each)[i].pass)
                 std::printf("%-8s  %-11s  FAIL: %s\n", name_of(which), std::string(story_.acts[i].name).c_str(),
                             (*each)[i].why.c_str());
-    std::printf("\nok: of the orders not refused, served within %.0f s. refused: told at once to come back later.\n"
-                "tries: requests to the inventory per order. back: from the end of the fault until all is well;\n"
-                "never: the operator had to restart everything. Latency counts from when the customer came.\n",
+    std::printf("\nok: of the orders not refused, served within %.0f s. refused: told at once to\n"
+                "come back later. tries: requests to the inventory per order. back: from the end\n"
+                "of the fault until all is well; never: the operator had to restart everything.\n"
+                "Latency counts from when the customer came.\n",
                 patience);
     std::fflush(stdout);
 }

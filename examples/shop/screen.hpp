@@ -41,6 +41,7 @@ public:
     void table(std::vector<row> const& bare, std::vector<row> const& governed) const;
 
 private:
+    void turn_to(arm which);
     [[nodiscard]] std::string paint(char const* colour, std::string text) const;
     [[nodiscard]] std::string bar(double filled) const;
     using arm_rows = std::pair<arm, std::vector<row> const*>;
@@ -52,6 +53,7 @@ private:
     story const& story_;
     std::uint64_t seed_;
     int drawn_ = 0;  ///< lines to go up for the next picture
+    std::size_t width_ = 0, height_ = 0;  ///< of the terminal as it was then
     arm arm_ = arm::bare;
     std::deque<double> served_;
     std::deque<std::string> events_;

@@ -12,10 +12,12 @@
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <signal.h>
@@ -40,11 +42,14 @@ std::uint16_t free_port(std::uint16_t wanted)
     throw std::runtime_error("no free port from " + std::to_string(wanted) + " on; choose another with --port");
 }
 
-// Says early what would otherwise be found out after a minute.
+// Says early what would otherwise be found out after a minute. A story that is broken off leaves no empty report.
 void check_writable(std::string const& file)
 {
+    std::error_code ignored;
+    bool const was_there = std::filesystem::exists(file, ignored);
     if (!std::ofstream(file, std::ios::app))
         throw std::runtime_error("cannot write the report to '" + file + "'; choose another file with --report");
+    if (!was_there) std::filesystem::remove(file, ignored);
 }
 
 asio::awaitable<void> check_consul(registry_address const& consul)
@@ -58,7 +63,7 @@ asio::awaitable<void> check_consul(registry_address const& consul)
     catch (boost::system::system_error const& e) {
         wrong = e.code().message();
     }
-    throw std::runtime_error("cannot use the Consul at " + consul.host + ":" + std::to_string(consul.port) + " (" +
+    throw std::runtime_error("cannot use the Consul at " + in_url(consul.host) + ":" + std::to_string(consul.port) + " (" +
                              wrong + "); start one with 'consul agent -dev', or leave --registry away");
 }
 

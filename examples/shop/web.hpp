@@ -1,34 +1,32 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/http/message.hpp>
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <string>
 
-/// The plain Beast that the processes of the shop have in common: serve, and ask once.
+/// What the processes of the shop have in common: to answer in JSON, and to ask once, in plain Beast.
 namespace shop {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using tcp = asio::ip::tcp;
 
-using request = http::request<http::string_body>;
-using response = http::response<http::string_body>;
-using handler = std::function<asio::awaitable<response>(request const&)>;
+using weir::http::request;   // Beast's, with the body in a string
+using weir::http::response;
 
 /// An acceptor on the loopback interface; port 0 lets the system choose. Throws boost::system::system_error.
 [[nodiscard]] tcp::acceptor listen(asio::any_io_executor executor, std::uint16_t port);
 
-/// Serves until the acceptor is closed: one coroutine a connection, keep-alive. `answer` outlives it.
-[[nodiscard]] asio::awaitable<void> serve(tcp::acceptor& acceptor, handler const& answer);
+/// "host", or "[host]" for an address of IPv6.
+[[nodiscard]] std::string in_url(std::string const& host);
 
-[[nodiscard]] response reply(request const& to, http::status status, std::string body);
+[[nodiscard]] response reply(http::status status, std::string body);
 
 /// One request on a connection of its own, as in Beast's client examples: connect, write, read, close. Throws
 /// boost::system::system_error, with beast::error::timeout after `limit`. Any status is an answer.
