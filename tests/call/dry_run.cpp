@@ -7,6 +7,7 @@
 #include <weir/call/describe.hpp>
 #include <weir/call/pipeline.hpp>
 #include <weir/limit/concurrency_limit.hpp>
+#include <weir/limit/drain_on.hpp>
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/token_bucket.hpp>
 #include <weir/testing/manual_clock.hpp>
@@ -202,6 +203,25 @@ TEST_CASE("dry_run: nobody waits for a delay that does not stand, and the gate g
     paced.reconfigure({.enforce = 1});
     CHECK(paced.admit(start)->start_at() == start + 300ms);
     CHECK(paced.would_have_delayed() == 2);
+}
+
+TEST_CASE("dry_run: what is not a decision is the gate's; retry_at is the gate's where every refusal stands")
+{
+    weir::token_bucket bucket{{.rate = weir::per_second(1), .burst = 5, .name = "front"}};
+    weir::drain_on careful{weir::dry_run{bucket}};
+    auto& watched = careful.inner();
+    CHECK(watched.name() == "front");
+    CHECK(watched.retry_at(6, start) == start);
+    auto pushback = weir::outcome::failure();
+    pushback.retry_after = 1s;
+    careful.admit(start)->record(pushback, start);
+    CHECK(bucket.available(start) == 0);
+    CHECK(careful.retry_at(1, start) == start);
+    watched.reconfigure({.enforce = 0.5});
+    CHECK(careful.retry_at(1, start) == start);
+    watched.reconfigure({.enforce = 1});
+    CHECK(careful.retry_at(1, start) == start + 1s);
+    CHECK(watched.retry_at(6, start) == weir::never);
 }
 
 TEST_CASE("dry_run: a reservation ahead is had at once, or the wait stands; a refusal of it passes")

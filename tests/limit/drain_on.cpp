@@ -115,5 +115,6 @@ TEST_CASE("drain_on: refusals and the other verbs are the limiter's")
     auto const no = careful.admit(start);
     REQUIRE_FALSE(no);
     CHECK(no.refused().retry_at == start + 100ms);
+    CHECK(careful.retry_at(1, start) == start + 100ms);
     CHECK(careful.available(start + 100ms) == 1);
 }

@@ -1,12 +1,16 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <weir/limit/hierarchical_limit.hpp>
 
+#include <weir/call/dry_run.hpp>
 #include <weir/core/gate.hpp>
 #include <weir/limit/concurrency_limit.hpp>
 #include <weir/limit/drain_on.hpp>
+#include <weir/limit/jittered.hpp>
 #include <weir/limit/keyed_limiter.hpp>
 #include <weir/limit/leaky_bucket.hpp>
+#include <weir/limit/striped_token_bucket.hpp>
 #include <weir/limit/token_bucket.hpp>
+#include <weir/testing/manual_clock.hpp>
 
 #include <doctest/doctest.h>
 
@@ -258,17 +262,126 @@ TEST_CASE("hierarchical_limit: without a time it asks the clock that its levels 
     CHECK(global.available() == 0);
 }
 
-TEST_CASE("hierarchical_limit: starts when the slowest level says")
+TEST_CASE("hierarchical_limit: a shaper among the levels is a meter, and no start of the future is spent as now")
 {
-    token_bucket open;
-    weir::leaky_bucket shaper{{.rate = weir::per_second(10)}};
-    hierarchical_limit limits(shaper, open);
-    auto first = limits.admit(start);
-    auto second = limits.admit(start);
-    REQUIRE(first);
-    REQUIRE(second);
-    CHECK(first->start_at() == start);
-    CHECK(second->start_at() == start + 100ms);
+    weir::leaky_bucket shaper{{.rate = weir::per_second(100), .max_wait = 500ms, .name = "shaper"}};
+    auto plan = hourly(1'000);
+    hierarchical_limit limits(shaper, plan);
+    int taken = 0;
+    for (int i = 0; i < 100; ++i) taken += limits.try_acquire(1, start) ? 1 : 0;
+    CHECK(taken == 1);
+    auto const early = limits.admit(start);
+    REQUIRE_FALSE(early);
+    CHECK(early.refused().gate == "shaper");
+    CHECK(early.refused().retry_at == start + 10ms);
+    CHECK(plan.available(start) == 999);
+    auto const later = limits.admit(start + 10ms);
+    REQUIRE(later);
+    CHECK(later->start_at() == start + 10ms);
+
+    struct blind {  // one that does not tell beforehand
+        weir::leaky_bucket inner{{.rate = weir::per_second(100), .max_wait = 500ms}};
+        auto admit(time_point now) { return inner.admit(now); }
+        auto reserve(std::uint64_t n, weir::duration max_wait, time_point now)
+        {
+            return inner.reserve(n, max_wait, now);
+        }
+    } hidden;
+    hierarchical_limit unseen(plan, hidden);
+    taken = 0;
+    for (int i = 0; i < 100; ++i) taken += unseen.try_acquire(1, start + 1s) ? 1 : 0;
+    CHECK(taken == 1);
+}
+
+TEST_CASE("hierarchical_limit: starts when the slowest level says, where a gate of the user's delays")
+{
+    struct delays {
+        struct token {
+            token() = default;
+            token(token&&) = default;
+            token& operator=(token&&) = default;
+            [[nodiscard]] time_point start_at() const noexcept { return start + 1s; }
+            void record(outcome const&, time_point) noexcept {}
+        };
+        weir::admission<token> admit(time_point) { return token{}; }
+    } slow;
+    auto open = hourly(5);
+    auto const a = hierarchical_limit(slow, open).admit(start);
+    REQUIRE(a);
+    CHECK(a->start_at() == start + 1s);
+}
+
+TEST_CASE("hierarchical_limit: any rate limiter, wrapped or not, says beforehand that it would refuse")
+{
+    names log;
+    scripted first{&log, "first"};
+    auto const asks_nobody = [&](auto&& level, time_point least, time_point most) {
+        REQUIRE(level.try_acquire(1, start));
+        hierarchical_limit limits(first, level);
+        auto const a = limits.admit(start);
+        REQUIRE_FALSE(a);
+        CHECK(log.empty());
+        CHECK(a.refused().retry_at >= least);
+        CHECK(a.refused().retry_at <= most);
+    };
+    asks_nobody(weir::leaky_bucket{{.rate = weir::per_second(10)}}, start + 100ms, start + 100ms);
+    asks_nobody(weir::striped_token_bucket{{.rate = weir::per_second(10), .burst = 1}}, start + 100ms, start + 100ms);
+    asks_nobody(weir::drain_on{hourly(1)}, start + 1h, start + 1h);
+    asks_nobody(weir::jittered{hourly(1), 1s}, start + 1h, start + 1h + 1s);
+    asks_nobody(weir::dry_run{hourly(1), {.enforce = 1}}, start + 1h, start + 1h);
+
+    weir::dry_run watched{hourly(1)};
+    hierarchical_limit limits(watched, first);
+    for (int i = 0; i < 3; ++i) limits.admit(start)->record(outcome::success(), start);
+    CHECK(watched.would_have_refused() == 2);
+}
+
+TEST_CASE("hierarchical_limit: without a time it asks the clock that it was given")
+{
+    weir::testing::manual_clock clock;
+    weir::basic_token_bucket tenant({.rate = weir::per_second(1), .burst = 1}, clock);
+    weir::basic_token_bucket global({.rate = weir::per_second(10), .burst = 1}, clock);
+    weir::basic_hierarchical_limit limits(clock, tenant, global);
+    static_assert(weir::gate<decltype(limits)>);
+    CHECK(limits.try_acquire());
+    CHECK_FALSE(limits.try_acquire());
+    clock.advance(1s - 1ns);
+    CHECK_FALSE(limits.try_acquire());
+    clock.advance(1ns);
+    CHECK(limits.try_acquire());
+    clock.advance(1h);
+    limits.drain();
+    CHECK(tenant.available() + global.available() == 0);
+}
+
+TEST_CASE("hierarchical_limit: a clock that steps back, stands still or jumps mints nothing at any level")
+{
+    weir::testing::manual_clock clock(start);
+    weir::basic_token_bucket tenant({.rate = weir::per_second(10), .burst = 3}, clock);
+    weir::basic_leaky_bucket plan({.rate = weir::per_second(100), .burst = 2}, clock);
+    weir::basic_token_bucket global({.rate = weir::per_second(20), .burst = 5}, clock);
+    weir::basic_hierarchical_limit limits(clock, tenant, plan, global);
+    auto const take_all = [&] {
+        int n = 0;
+        while (n < 100 && limits.try_acquire()) ++n;
+        return n;
+    };
+    CHECK(take_all() == 2);
+    CHECK(take_all() == 0);  // it stands still
+    CHECK(global.available() == 3);
+    clock.advance(-1h);
+    CHECK(take_all() == 0);
+    clock.advance(1h);
+    CHECK(take_all() == 0);
+    for (int i = 0; i < 3; ++i) {  // decades at once are a burst of the smallest level
+        clock.advance(24h * 365 * 50);
+        CHECK(take_all() == 2);
+        clock.advance(-1ns);
+        CHECK(take_all() == 0);
+        clock.advance(1ns);
+    }
+    clock.set(weir::never);
+    CHECK(take_all() <= 2);
 }
 
 TEST_CASE("hierarchical_limit: keys, temporaries and hierarchies are levels too")

@@ -48,6 +48,24 @@ TEST_CASE("jittered: refusals of one instant come back spread over up_to, and ne
     }
 }
 
+TEST_CASE("jittered: retry_at is spread as a refusal's is, and what is free is free now")
+{
+    weir::token_bucket bucket{{.rate = weir::per_second(1), .burst = 1}};
+    weir::jittered polite{bucket, 400ms};
+    CHECK(polite.retry_at(1, start) == start);
+    CHECK(polite.retry_at(2, start) == weir::never);
+    REQUIRE(bucket.try_acquire(1, start));
+    weir::duration least = 1h, most = 0s;
+    for (int i = 0; i < 200; ++i) {
+        auto const late = polite.retry_at(1, start) - (start + 1s);
+        least = std::min(least, late), most = std::max(most, late);
+    }
+    CHECK(least >= 0ms);
+    CHECK(least < 100ms);
+    CHECK(most > 300ms);
+    CHECK(most < 400ms);
+}
+
 TEST_CASE("jittered: reservations start later by less than up_to, each by its own, and the same seed says the same")
 {
     auto const starts = [](std::uint64_t seed) {

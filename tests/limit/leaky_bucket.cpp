@@ -2,6 +2,7 @@
 #include <weir/limit/leaky_bucket.hpp>
 
 #include <weir/core/gate.hpp>
+#include <weir/testing/manual_clock.hpp>
 
 #include <doctest/doctest.h>
 
@@ -56,6 +57,19 @@ TEST_CASE("leaky_bucket: a wait beyond max_wait is refused, and retry_at is when
     CHECK(a.refused().retry_at == start + 50ms);
     CHECK_FALSE(b.admit(start + 50ms - 1ns));
     CHECK(send(b, start + 50ms) == start + 300ms);
+}
+
+TEST_CASE("leaky_bucket: retry_at is when n may be sent at once, whatever max_wait says")
+{
+    leaky_bucket b{{.rate = weir::per_second(10), .max_wait = 250ms, .burst = 3}};
+    CHECK(b.retry_at(3, start) == start);
+    CHECK(b.retry_at(4, start) == weir::never);
+    for (int i = 0; i < 4; ++i) REQUIRE(send(b, start) != weir::never);  // one of them in 100 ms
+    CHECK(b.retry_at(0, start) == start);
+    CHECK(b.retry_at(1, start) == start + 200ms);
+    CHECK(b.retry_at(2, start) == start + 300ms);
+    CHECK_FALSE(b.try_acquire(2, start + 300ms - 1ns));
+    CHECK(b.try_acquire(2, start + 300ms));
 }
 
 TEST_CASE("leaky_bucket: with max_wait zero it is a meter")
@@ -162,6 +176,27 @@ TEST_CASE("leaky_bucket: a clock that goes back queues behind what was promised;
             t += 24h * 365 * 3;
         }
     }
+}
+
+TEST_CASE("leaky_bucket: while the clock stands still the queue only grows, and drains none of its turns twice")
+{
+    weir::testing::manual_clock clock(start);
+    weir::basic_leaky_bucket b({.rate = weir::per_second(10), .max_wait = 450ms, .burst = 2}, clock);
+    int sent = 0, at_once = 0;
+    for (int i = 0; i < 1000; ++i) {
+        auto a = b.admit();
+        if (!a) continue;
+        ++sent, at_once += a->start_at() == start ? 1 : 0;
+        a->record(outcome::success(), start);
+    }
+    CHECK(at_once == 2);
+    CHECK(sent == 2 + 4);
+    CHECK_FALSE(b.try_acquire());
+    CHECK(b.available() == 0);
+    b.reconfigure({.rate = weir::per_second(10), .max_wait = 450ms, .burst = 2});
+    CHECK_FALSE(b.admit());
+    clock.advance(50ms);
+    CHECK(b.admit()->start_at() == start + 500ms);
 }
 
 TEST_CASE("leaky_bucket: options out of range name the field and the range")

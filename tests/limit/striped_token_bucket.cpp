@@ -266,6 +266,61 @@ TEST_CASE("striped_token_bucket: options out of range name the field and the ran
     CHECK(b.name() == "striped_token_bucket");
 }
 
+TEST_CASE("striped_token_bucket: retry_at is when a reservation starts at once, the stripes' permits put back or not")
+{
+    hand_world w;
+    CHECK(w.b.retry_at(10'001, w.t) == weir::never);
+    REQUIRE(w.b.try_acquire());  // four stripes hold 399
+    CHECK(w.b.retry_at(9'600, w.t) == w.t);
+    for (std::uint64_t n : {1u, 500u, 9'599u, 9'700u, 9'999u, 10'000u}) {
+        for (std::uint64_t spent : {0u, 400u, 5'000u}) {
+            CAPTURE(n);
+            CAPTURE(spent);
+            hand_world own;
+            REQUIRE(own.b.try_acquire());
+            REQUIRE(own.b.try_acquire(spent, own.t));
+            auto const at = own.b.retry_at(n, own.t);
+            CHECK(at >= own.t);
+            CHECK(at < own.t + 11ms);
+            if (at > own.t) {
+                auto const early = own.b.reserve(n, 0s, own.t);
+                REQUIRE_FALSE(early);
+                CHECK(early.refused().retry_at == at);
+                CHECK_FALSE(own.b.reserve(n, 0s, at - 1ns));
+            }
+            own.t = at;
+            CHECK(own.b.reserve(n, 0s));
+        }
+    }
+}
+
+TEST_CASE("striped_token_bucket: a clock that stands still or jumps gives a burst at most")
+{
+    for (auto r : {million, weir::per_second(999'999'937), weir::per_second(10)}) {
+        hand_world w{{.rate = r, .burst = 10'000, .stripes = 4, .handles = 1}};
+        auto h = w.b.handle();
+        auto const take_all = [&] {
+            auto n = w.take_all();
+            for (int i = 0; i < 1000; ++i) n += h.try_acquire() ? 1 : 0;
+            return n;
+        };
+        std::uint64_t n = 0;
+        for (int i = 0; i < 10; ++i) n += take_all();  // it stands still
+        CHECK(n <= 10'000);
+        CHECK(n >= 10'000 - 10'000 / 4 - 125);
+        for (auto const jump : {duration{24h}, duration{24h * 365 * 40}, duration{24h * 365 * 90}}) {
+            w.t += jump;
+            n = 0;
+            for (int i = 0; i < 10; ++i) n += take_all();
+            CHECK(n <= 10'000);
+            CHECK(n >= 10'000 - 10'000 / 4 - 125);
+        }
+        w.t = weir::never;
+        CHECK(take_all() <= 10'000);
+        CHECK(w.b.retry_at(1, w.t) == weir::never);
+    }
+}
+
 TEST_CASE("striped_token_bucket: a clock that goes back refuses meanwhile, and recovers")
 {
     for (auto r : {million, weir::per_second(999'999'937), weir::per_second(10)}) {

@@ -208,6 +208,28 @@ public:
         return gate_.max_wait();
     }
 
+    /// When the gate would let n pass; `now` where its refusal may not stand.
+    [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) const noexcept
+        requires requires(inner_gate const& g) { g.retry_at(n, now); }
+    {
+        return enforce() >= 1.0 ? gate_.retry_at(n, now) : now;
+    }
+    void drain() noexcept
+        requires requires(inner_gate& g) { g.drain(); }
+    {
+        gate_.drain();
+    }
+    void drain(time_point now) noexcept
+        requires requires(inner_gate& g) { g.drain(now); }
+    {
+        gate_.drain(now);
+    }
+    [[nodiscard]] decltype(auto) name() const noexcept
+        requires requires(inner_gate const& g) { g.name(); }
+    {
+        return gate_.name();
+    }
+
     /// Of a gate at which a thread waits (concurrency_limit, shedding_queue): it does where the refusal stands.
     template <class How>
     admission<token> acquire(How const& how)

@@ -46,8 +46,8 @@ using level_token = typename decltype(std::declval<L&>().admit(time_point{}))::t
 
 }  // namespace detail
 
-template <class... Levels>
-class hierarchical_limit;
+template <clock Clock, class... Levels>
+class basic_hierarchical_limit;
 
 /// What the levels of a hierarchical_limit gave, all of them. Settled together, in reverse.
 /// Threads: one at a time. Lifetimes: the levels outlive it.
@@ -69,7 +69,8 @@ public:
     }
     ~hierarchical_token() { cancel(); }
 
-    /// Not to be sent before this instant: the latest of the levels'. The time of asking, where none of them says.
+    /// Not to be sent before this instant: the latest of the levels', which is the time of asking unless one of them
+    /// delays (chaos, a gate of your own).
     [[nodiscard]] time_point start_at() const noexcept { return start_at_; }
 
     void record(outcome const& o, time_point now) noexcept
@@ -98,7 +99,8 @@ public:
 private:
     using tokens = std::tuple<detail::level_token<std::remove_reference_t<Levels>>...>;
 
-    friend hierarchical_limit<Levels...>;
+    template <clock, class...>
+    friend class basic_hierarchical_limit;
     template <class... Held>
     explicit hierarchical_token(time_point now, Held&... held) noexcept
         : tokens_(std::move(held)...),
@@ -150,24 +152,29 @@ private:
 /// admitted somebody behind keeps the permit, as giving it back could mint one. That is at most one call's share for
 /// each refusal in a race, on the side of admitting less. First come, first served is not promised.
 ///
-/// Without a time, it asks weir::tsc_clock: levels with a clock of their own are to be told the time.
+/// Everybody starts at once or is refused: there is no reserve, and a leaky_bucket among the levels is a meter, for a
+/// permit that one level gives for an instant would be used at the later one of another, and be one too many there. To
+/// pace as well, put the leaky_bucket beside it in the pipeline, outside.
 ///
-/// There is no reserve: a permit that one level reserves for an instant would be used at the later one of another, and
-/// be one too many there.
+/// Without a time, it asks weir::tsc_clock. Levels with a clock of their own want the same one here:
+/// `weir::basic_hierarchical_limit limits(clock, per_tenant, plan, global)`.
 ///
 /// Refuses: with the code and name of the level that stays closed longest; retry_at is the latest of the refusals, as
 ///          far as the levels can tell, and `never` if one of them never will.
 /// Threads: as its levels.   Cost: that of its levels, and a load for each.   Seen in:
 /// examples/19_hierarchical_limits.cpp
-template <class... Levels>
-class hierarchical_limit {
+template <clock Clock, class... Levels>
+class basic_hierarchical_limit {
     static_assert(sizeof...(Levels) > 0, "hierarchical_limit: at least one level");
     static_assert((gate<std::remove_reference_t<Levels>> && ...), "every level is a gate; core/gate.hpp");
 
 public:
     using token = hierarchical_token<Levels...>;
 
-    explicit hierarchical_limit(Levels&&... levels) : levels_(std::forward<Levels>(levels)...) {}
+    explicit basic_hierarchical_limit(Clock clock, Levels&&... levels)
+        : levels_(std::forward<Levels>(levels)...), clock_(std::move(clock))
+    {
+    }
 
     /// One permit, or slot, of each level.
     admission<token> admit(time_point now) { return take(1, now); }
@@ -192,7 +199,7 @@ public:
     [[nodiscard]] bool try_acquire(std::uint64_t n = 1)
         requires(detail::takes_many<std::remove_reference_t<Levels>> && ...)
     {
-        return try_acquire(n, tsc_clock{}.now());
+        return try_acquire(n, clock_.now());
     }
 
     /// Whatever the levels have on hand is worth nothing from now on; those that count slots have none to lose.
@@ -204,7 +211,7 @@ public:
     void drain()
         requires(detail::drains<std::remove_reference_t<Levels>> || ...)
     {
-        drain(tsc_clock{}.now());
+        drain(clock_.now());
     }
 
     /// What admit would answer now if it refuses, as far as the levels can tell. Takes nothing.
@@ -272,14 +279,30 @@ private:
         }
     }
     template <class Level>
-    [[nodiscard]] static auto ask(Level& level, std::uint64_t n, time_point now)
+    [[nodiscard]] static auto ask(Level& level, [[maybe_unused]] std::uint64_t n, time_point now)
     {
+        // Not `admit`: a shaper's hands out starts in the future.
         if constexpr (detail::takes_many<Level>)
-            if (n != 1) return level.reserve(n, duration::zero(), now);
-        return level.admit(now);
+            return level.reserve(n, duration::zero(), now);
+        else
+            return level.admit(now);
     }
 
     std::tuple<Levels...> levels_;
+    [[no_unique_address]] Clock clock_;
+};
+
+template <clock Clock, class... Levels>
+basic_hierarchical_limit(Clock, Levels&&...) -> basic_hierarchical_limit<Clock, Levels...>;
+
+/// The hierarchical limit on the processor's clock.
+template <class... Levels>
+class hierarchical_limit : public basic_hierarchical_limit<tsc_clock, Levels...> {
+public:
+    explicit hierarchical_limit(Levels&&... levels)
+        : basic_hierarchical_limit<tsc_clock, Levels...>(tsc_clock{}, std::forward<Levels>(levels)...)
+    {
+    }
 };
 
 template <class... Levels>

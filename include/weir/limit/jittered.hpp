@@ -80,6 +80,14 @@ public:
         return spread(this->inner().reserve(n, max_wait, now), now, later(now, max_wait), random);
     }
 
+    /// As for those who are refused: the inner gate's, spread.
+    [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) const noexcept
+        requires requires(typename base::inner_gate const& g) { g.retry_at(n, now); }
+    {
+        auto const at = this->inner().retry_at(n, now);
+        return at > now ? later(at, draw(up_to_, thread_random())) : at;  // never stays never
+    }
+
 private:
     template <class Random>
     [[nodiscard]] static duration draw(duration below, Random& random) noexcept

@@ -93,6 +93,12 @@ public:
     [[nodiscard]] std::uint64_t available() const noexcept { return available(clock_.now()); }
     [[nodiscard]] std::uint64_t available(time_point now) const noexcept { return word_.available(now); }
 
+    /// When n may be sent at once if nobody else asks: `now` or later, `never` when n > burst.
+    [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) const noexcept
+    {
+        return word_.look(n, now, duration::zero()).at;
+    }
+
     /// The longest wait that `admit` hands out.
     [[nodiscard]] duration max_wait() const noexcept { return max_wait_.load(std::memory_order_relaxed); }
 

@@ -96,6 +96,13 @@ public:
     [[nodiscard]] std::uint64_t available() const noexcept { return available(clock_.now()); }
     [[nodiscard]] std::uint64_t available(time_point now) const noexcept { return stripes_.available(now); }
 
+    /// When `admit` and `reserve` will have n permits if nobody else asks: `now` or later, `never` when n > burst. A
+    /// stripe may have some for `try_acquire` before that.
+    [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) const noexcept
+    {
+        return stripes_.retry_at(n, now);
+    }
+
     [[nodiscard]] std::string_view name() const noexcept { return name_.view(); }
 
 private:

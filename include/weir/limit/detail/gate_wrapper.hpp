@@ -70,6 +70,11 @@ public:
     {
         return inner_.available(now);
     }
+    [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) const noexcept
+        requires requires(inner_gate const& g) { g.retry_at(n, now); }
+    {
+        return inner_.retry_at(n, now);
+    }
     [[nodiscard]] duration max_wait() const noexcept
         requires requires(inner_gate const& g) { g.max_wait(); }
     {

@@ -3,10 +3,10 @@
 
 #include <weir/core/atomic.hpp>
 #include <weir/core/bad_option.hpp>
+#include <weir/core/detail/stripe_index.hpp>
 #include <weir/core/time.hpp>
 #include <weir/limit/detail/byte_lock.hpp>
 #include <weir/limit/detail/gcra.hpp>
-#include <weir/core/detail/stripe_index.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -84,6 +84,15 @@ public:
     {
         make_room(n, clock);
         return word_.reserve(n, now, max_wait);
+    }
+
+    /// When `reserve` will give n at once.
+    [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) const noexcept
+    {
+        std::int64_t back = 0;
+        if (needs_room(n))
+            for (auto const& s : std::span{parts_.get(), stripes_}) back += s.held();
+        return word_.look(n, now, duration::zero(), back).at;
     }
 
     template <class Clock>
@@ -207,6 +216,7 @@ private:
     [[gnu::cold]] void open_all(Clock const& clock) noexcept;
     template <class Clock>
     [[gnu::cold]] void end_lending(Clock const& clock) noexcept;
+    [[nodiscard]] bool needs_room(std::uint64_t n) const noexcept;
     template <class Clock>
     bool make_room(std::uint64_t n, Clock const& clock) noexcept;
     [[nodiscard]] std::int64_t next_try(time_point now) const noexcept;
@@ -361,14 +371,20 @@ void striped_gcra::end_lending(Clock const& clock) noexcept
     word_.end_lending(back, clock.now());
 }
 
-/// Empties the stripes into the word if n permits need the room that is set aside for them.
-template <class Clock>
-bool striped_gcra::make_room(std::uint64_t n, Clock const& clock) noexcept
+/// Whether n permits need the room that is set aside for the stripes.
+inline bool striped_gcra::needs_room(std::uint64_t n) const noexcept
 {
     if (!word_.is_lending()) return false;
     auto const r = word_.rate_now();
     auto const aside = r.lease * static_cast<std::int64_t>(stripes_);
-    if (n > static_cast<std::uint64_t>(r.burst) || n <= static_cast<std::uint64_t>(r.burst - aside)) return false;
+    return n <= static_cast<std::uint64_t>(r.burst) && n > static_cast<std::uint64_t>(r.burst - aside);
+}
+
+/// Empties the stripes into the word if it does.
+template <class Clock>
+bool striped_gcra::make_room(std::uint64_t n, Clock const& clock) noexcept
+{
+    if (!needs_room(n)) return false;
     all_fillers const lock{stripes()};
     end_lending(clock);
     return true;
