@@ -112,7 +112,8 @@ public:
         {
             if (owner_ != bias_number()) return;
             record_ = &bias_records[owner_];
-            record_->inside.store(&bias, std::memory_order_relaxed);
+            // Release, so that whoever reads it has seen all sections before.
+            record_->inside.store(&bias, std::memory_order_release);
             std::atomic_signal_fence(std::memory_order_seq_cst);  // the rest is barrier_for_all's
             if (bias.owner_.load(std::memory_order_relaxed) == owner_) [[likely]]
                 return;
