@@ -147,6 +147,36 @@ TEST_CASE_TEMPLATE("keyed_limiter: a million random decisions are those of an ex
     }
 }
 
+TEST_CASE_TEMPLATE("keyed_limiter: rates whose fractions are long are kept over their whole length", Policy, BOTH)
+{
+    for (weir::rate const r : {weir::rate{8209, 30 * 24h}, {10'007, 7 * 24h}, {999'983, 30 * 24h}, {131'071, 24h}}) {
+        CAPTURE(r.permits);
+        keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{r, 1}}, .capacity = 10}};
+        auto now = start;
+        for (std::uint64_t i = 0; i < r.permits; ++i) {
+            now = l.retry_at(1, 1, now);
+            REQUIRE(l.try_acquire(1, 1, now));
+        }
+        auto const late = now - start - (r.per - r.per / static_cast<std::int64_t>(r.permits));
+        CHECK(late >= -1us);  // never early, but for the last permit's division
+        CHECK(late <= r.per / 1'000'000'000 + 1us);
+    }
+}
+
+TEST_CASE_TEMPLATE("keyed_limiter: a cancel gives nothing back to the key that has taken the slot since", Policy, BOTH)
+{
+    // Far more keys than slots, at one instant: each forces another one out, and leaves the same debt.
+    keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_second(10), 1}}, .capacity = 1, .seed = 1}};
+    std::vector<decltype(l.admit(0, start))> all;
+    for (std::uint64_t key = 0; key < 200; ++key) all.push_back(l.admit(key, start));
+    REQUIRE(l.forced_evictions() > 100);
+    REQUIRE(all.back());
+    all.back()->record(weir::outcome::success(), start);
+    for (std::size_t i = 0; i + 1 < all.size(); ++i)
+        if (all[i]) all[i]->cancel();
+    CHECK_FALSE(l.try_acquire(199, 1, start));
+}
+
 TEST_CASE_TEMPLATE("keyed_limiter: memory is what the capacity says, and stays so", Policy, BOTH)
 {
     constexpr std::size_t capacity = 1'000'000;

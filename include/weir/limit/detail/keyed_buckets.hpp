@@ -72,9 +72,12 @@ struct alignas(64) exact_bucket : keyed_word<60, 4> {
         return word != 0 && !busy(word) && keys_[i].load(std::memory_order_relaxed) == id.identity;
     }
 
-    /// Gives slot i to the key, if its word is still what was seen.
-    bool claim(unsigned i, keyed_id id, std::uint64_t seen, std::uint64_t word) noexcept
+    /// Gives slot i to the key, if its word is still what was seen. Keys that were forced out at the very same time left
+    /// the very same word: each next one is a unit later, so that no late cancel takes it for its own.
+    bool claim(unsigned i, keyed_id id, std::uint64_t seen, std::uint64_t& word) noexcept
     {
+        if (auto const ahead = difference(tat(seen), tat(word)); seen != 0 && ahead >= 0 && ahead < 1 << 20)
+            word = encode(id, quota(word), tat(seen) + 1);
         if (!words_[i].compare_exchange_strong(seen, seen | 1, std::memory_order_acq_rel)) return false;
         keys_[i].store(id.identity, std::memory_order_relaxed);
         words_[i].store(word, std::memory_order_release);
@@ -126,7 +129,7 @@ struct alignas(64) compact_bucket : keyed_word<37, 0> {
     }
     bool still_holds(unsigned, keyed_id id, std::uint64_t word) const noexcept { return word >> 40 == tag(id); }
 
-    bool claim(unsigned i, keyed_id, std::uint64_t seen, std::uint64_t word) noexcept
+    bool claim(unsigned i, keyed_id, std::uint64_t seen, std::uint64_t const& word) noexcept
     {
         return words_[i].compare_exchange_strong(seen, word, std::memory_order_acq_rel);
     }

@@ -45,8 +45,9 @@ struct keyed_flow {
         num = r.permits / divisor;
         den = per / divisor;
         // Fractions too long for 62 bits lose their last ones, never to the faster side.
-        for (; num >> (61 - scale) != 0; den = (den + 1) / 2) num /= 2;
-        num <<= scale;
+        auto units = uint128{num} << scale;
+        for (; units >> 61 != 0; den = (den + 1) / 2) units /= 2;
+        num = static_cast<std::uint64_t>(units);
         inverse = num / den;
         for (auto rest = num % den; inverse >> 63 == 0; ++shift) {
             rest *= 2;

@@ -167,7 +167,7 @@ auto keyed_table<Bucket>::enter(keyed_id id, demand const& d, answer& a) noexcep
         if (auto const v = decide<Why>(d, debt, total, a); v != verdict::admitted) return v;
         if (p.bucket == nullptr) continue;  // all slots are just changing hands
         if (p.word != 0 && p.left <= 0) remember(p, d);
-        auto const after = Bucket::encode(id, d.quota, d.at + static_cast<std::uint64_t>(total));
+        auto after = Bucket::encode(id, d.quota, d.at + static_cast<std::uint64_t>(total));
         if (!p.bucket->claim(p.slot, id, p.word, after)) continue;
         if (p.word != 0 && p.left > 0) forced_.fetch_add(1, std::memory_order_relaxed);
         if constexpr (Why == purpose::reserve) {
