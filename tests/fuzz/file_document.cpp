@@ -1,6 +1,6 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
-// The document of registry::file, which is what caching() keeps on disk, too: what is read is a list of instances that can
-// be called, each once, and is the same when it is written and read again.
+// The document of registry::file, which is what caching() keeps on disk, too: what is read is a list of instances that
+// can be called, each once, and is the same when it is written and read again.
 #include <weir/registry/detail/file_document.hpp>
 
 #include <cstddef>

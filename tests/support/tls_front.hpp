@@ -17,7 +17,8 @@
 
 namespace weir::testing {
 
-/// Speaks TLS to clients, of which it may want to see a certificate, and passes on what they say in clear to a server on a port of the loopback.
+/// Speaks TLS to clients, of which it may want to see a certificate, and passes on what they say in clear to a server
+/// on a port of the loopback.
 class tls_front {
     using tcp = boost::asio::ip::tcp;
     using error_code = boost::system::error_code;

@@ -33,8 +33,8 @@ namespace weir {
 ///
 /// Signature:    void(boost::system::error_code, basic_circuit_breaker<Clock>::permit); to be settled with how the call
 ///               ended.
-/// Fails:        errc::circuit_open: at once if it is known to stay open, or forced open, for longer than max_wait, else
-///               after max_wait; asio::error::operation_aborted.
+/// Fails:        errc::circuit_open: at once if it is known to stay open, or forced open, for longer than max_wait,
+///               else after max_wait; asio::error::operation_aborted.
 /// Cancellation: all types. Too late when it has been let through: then the operation succeeds.
 /// Executor:     the handler's associated executor, or `executor` as the first argument; also the source of time.
 ///               Listeners of the breaker may be called by its context.

@@ -63,8 +63,8 @@ private:
 ///   auto guarded = weir::pipeline(weir::retry(), breaker, chaos);   // as a gate, in any call: all but outcomes
 ///   around.call(chaos.around(op));                                  // around a blocking operation: all four
 ///
-/// As a gate it delays the send (`start_at`), before the attempt's time limit begins to run, calls the behaviour that it
-/// was made with, and an attempt at fault is not made: for the retry rule, the breaker and the others it has failed
+/// As a gate it delays the send (`start_at`), before the attempt's time limit begins to run, calls the behaviour that
+/// it was made with, and an attempt at fault is not made: for the retry rule, the breaker and the others it has failed
 /// like any other. Left of retry one verdict stands for the whole call. An outcome only `around` can inject: it is a
 /// value of the operation's type, which a gate does not know. Around an operation, the delay is the operation's own.
 /// Use one or the other. An operation of another shape asks `draw` what to do.

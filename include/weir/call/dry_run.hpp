@@ -100,8 +100,8 @@ private:
     bool at_once_ = false;
 };
 
-/// For bringing in a gate or a rule where traffic already flows: it decides as ever, but what it decides is not done, and
-/// is counted. When the count is what was expected, `enforce` goes up in steps, under load, from 0 to 1.
+/// For bringing in a gate or a rule where traffic already flows: it decides as ever, but what it decides is not done,
+/// and is counted. When the count is what was expected, `enforce` goes up in steps, under load, from 0 to 1.
 ///
 ///   weir::dry_run watched{breaker};                                     // any gate; by reference
 ///   weir::dry_run tried{weir::token_bucket{{...}}, {.enforce = 0.1}};   // owns it; one refusal in ten stands
@@ -319,8 +319,8 @@ private:
 ///
 ///   retry        retry_suppressed(no_retry::dry_run), instead of the pause; the budget is not touched
 ///   hedge        hedge_suppressed(no_hedge::dry_run), when it is due; nor is its budget
-///   deadline, attempt_timeout   not_enforced(errc) when a call, an attempt, that they would have cut off has ended. Who
-///                hangs, hangs: that is what a dry run is
+///   deadline, attempt_timeout   not_enforced(errc) when a call, an attempt, that they would have cut off has ended.
+///                Who hangs, hangs: that is what a dry run is
 ///   enough_time  not_enforced(errc::no_time_left) when an attempt is sent that it would have refused
 ///
 /// It learns in every call: the quantile of a hedge is there when it is let loose.

@@ -44,8 +44,8 @@ struct nacos_options {
 };
 
 /// Nacos' configuration over HTTP: v3 (servers from 3.0 on), polled, its sum compared; or v1 (up to 3.1), whose server
-/// holds the question until there is a change. Which of the two is found out, and again when the server becomes another.
-/// The server's type "yaml" is YAML, every other is read as JSON.
+/// holds the question until there is a change. Which of the two is found out, and again when the server becomes
+/// another. The server's type "yaml" is YAML, every other is read as JSON.
 /// Checked against the contract of its controllers, not against a live server.
 ///
 /// Errors:  errc::registry_refused, registry_unavailable, bad_document; the transport's own pass through.

@@ -28,8 +28,8 @@ namespace weir::registry {
 /// A service is an application, whose name Eureka writes in capitals. Only UP serves. A critical lease is
 /// OUT_OF_SERVICE, and stays so through renewals; for warning there is no word but UP. Leases count in seconds. Weight
 /// and tags, which Eureka does not know, are the metadata `weight` and `tags` (comma-separated). A service that is not
-/// there is an empty list, doubted as any other (watch_options.on_empty). registration.deregister_after is not used: the
-/// server evicts on its own terms.
+/// there is an empty list, doubted as any other (watch_options.on_empty). registration.deregister_after is not used:
+/// the server evicts on its own terms.
 ///
 /// A watch reads its one application whole. Eureka's deltas (apps/delta) are of all applications at once, so that who
 /// applies them has to hold the whole registry; and apps__hashcode, by which a loss is to be noticed, does no more than

@@ -22,9 +22,9 @@ namespace weir::registry {
 /// Options of registry::kubernetes. In a pod the defaults are right.
 struct kubernetes_options {
     /// The API servers: `k8s://[host[:port][,host[:port]...]][/namespace][?token_file=&wait=45s&ca_file=&cert_file=
-    /// &key_file=&server_name=]`, over TLS, with port 443 unless given. Without a host: the one that a pod is told of in KUBERNETES_SERVICE_HOST and
-    /// KUBERNETES_SERVICE_PORT. `https://...` is taken too, and `http://...` as for `kubectl proxy`. What it says of
-    /// the fields below wins.
+    /// &key_file=&server_name=]`, over TLS, with port 443 unless given. Without a host: the one that a pod is told of
+    /// in KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT. `https://...` is taken too, and `http://...` as for
+    /// `kubectl proxy`. What it says of the fields below wins.
     std::string url = "k8s://";
     std::string space = {};       ///< the namespace of services that name none; empty: the pod's own, or "default"
     secret token = {};            ///< a bearer token; empty: that of `token_file`

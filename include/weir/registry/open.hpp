@@ -35,7 +35,8 @@ namespace weir::registry {
 ///   static://host:port[,host:port...]        see static_list.hpp
 ///
 /// Over TLS all of them verify the server by the system's authorities; or by those of `&ca_file=ca.pem`, and for
-/// `&server_name=consul.internal` instead of the host; `&cert_file=me.pem&key_file=me.key` is shown to a server that asks.
+/// `&server_name=consul.internal` instead of the host; `&cert_file=me.pem&key_file=me.key` is shown to a server that
+/// asks.
 ///
 /// Includes, and compiles, all of them: see open_with.hpp for a way to choose.
 /// Throws:  std::invalid_argument, with a sentence that says what would be right and quotes no secret.

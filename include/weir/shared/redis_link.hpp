@@ -29,8 +29,8 @@ namespace weir {
 /// Signature:    void(boost::system::error_code, redis_reply). An error reply of Redis is a success here: it tells.
 /// Fails:        store_errc::unavailable while there is no connection and it is not the time to make one: at once, so
 ///               nothing piles up; errc::too_many_calls above max_pending; errc::attempt_timed_out when a reply is
-///               overdue, for all behind it too; store_errc::bad_answer; store_errc::refused when AUTH or SELECT was, or the
-///               password's file cannot be read;
+///               overdue, for all behind it too; store_errc::bad_answer; store_errc::refused when AUTH or SELECT was,
+///               or the password's file cannot be read;
 ///               errc::stopped; what the system says. Nothing is sent twice.
 /// Cancellation: all types; the command may have been executed.
 /// Transport:    http::plain_transport, or http::tls_transport for TLS.

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// Sources of configuration: what is published is a limit that a document puts in force, 4 and then 5. Consul's and etcd's
-// against the real servers, which they share with the registries; Spring's and Nacos' against contracts.
+// Sources of configuration: what is published is a limit that a document puts in force, 4 and then 5. Consul's and
+// etcd's against the real servers, which they share with the registries; Spring's and Nacos' against contracts.
 #include "contract_server.hpp"
 #include "subject.hpp"
 

@@ -5,8 +5,8 @@
 //   - never becomes empty and never loses more than half: the registry has four instances all the time;
 //   - never goes back in version;
 //   - never says a secret;
-// and when the fault is over, the client soon sees a fifth instance. A naive client, which believes every answer, must be
-// seen to fall for the answers that take instances away, or the cells would prove nothing.
+// and when the fault is over, the client soon sees a fifth instance. A naive client, which believes every answer, must
+// be seen to fall for the answers that take instances away, or the cells would prove nothing.
 //
 // fault_matrix [--every N]: each Nth cell only, where hundreds of clients are too much for one thread (sanitizers).
 // Exit status: 0 all as it should be, 1 not, 77 a server is missing.

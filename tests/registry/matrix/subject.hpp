@@ -35,8 +35,8 @@ public:
     [[nodiscard]] virtual bool all_see(std::size_t) const { return true; }
 };
 
-/// A column of the fault matrix: a server, and clients that reach it through a proxy. What there is has the size four at
-/// first, and is never less.
+/// A column of the fault matrix: a server, and clients that reach it through a proxy. What there is has the size four
+/// at first, and is never less.
 class column {
 public:
     virtual ~column() = default;

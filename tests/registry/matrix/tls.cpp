@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// Consul's contract over TLS, beside servers that others have put in its place. The clients here believe every answer at
-// once: what saves them is that they do not listen to a server which cannot prove who it is.
+// Consul's contract over TLS, beside servers that others have put in its place. The clients here believe every answer
+// at once: what saves them is that they do not listen to a server which cannot prove who it is.
 #include "subject.hpp"
 #include "support/certificate.hpp"
 

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// registry::zookeeper against a real ZooKeeper: Debian's package, or WEIR_ZOOKEEPER, a class path with its jars. Without
-// one, or without a java (WEIR_JAVA, or on PATH), everything here is skipped, loudly, with exit status 77.
+// registry::zookeeper against a real ZooKeeper: Debian's package, or WEIR_ZOOKEEPER, a class path with its jars.
+// Without one, or without a java (WEIR_JAVA, or on PATH), everything here is skipped, loudly, with exit status 77.
 #include <doctest/doctest.h>
 
 #include <registry/update_and_drain.hpp>

@@ -105,8 +105,8 @@ public:
 private:
     static constexpr std::size_t piece_size = 16 * 1024;
 
-    // What an operation of Asio's holds. The user's handler may hold this object, and would for ever if the context goes
-    // with the operation pending.
+    // What an operation of Asio's holds. The user's handler may hold this object, and would for ever if the context
+    // goes with the operation pending.
     class pending {
     public:
         explicit pending(std::shared_ptr<stream_core> s) : self_(std::move(s)) {}

@@ -46,8 +46,8 @@ template <class Transport>
 }
 
 /// How to reach what `u` names: `own`, or a transport as the URL's parameters say. Throws: std::invalid_argument when
-/// the URL asks for TLS and `Transport` does not speak it, or the other way round (`field` says where the URL was, `how`
-/// is as in check_transport); and when both the URL and the program say whom to trust.
+/// the URL asks for TLS and `Transport` does not speak it, or the other way round (`field` says where the URL was,
+/// `how` is as in check_transport); and when both the URL and the program say whom to trust.
 template <class Transport>
 [[nodiscard]] Transport transport_for(registry_url const& u, std::optional<Transport> own, std::string const& field,
                                       std::string const& how = "https:// or tls=true")

@@ -63,8 +63,8 @@ struct shared_gcra {
         return {static_cast<std::uint64_t>(n), {}, static_cast<std::uint64_t>(now)};
     }
 
-    // The store's clock went back, by at least `since - now`: what is owed is owed as it was at `since`, or the debt would
-    // last until the clock has caught up. What was granted before has stamps that compare with nothing: it stays.
+    // The store's clock went back, by at least `since - now`: what is owed is owed as it was at `since`, or the debt
+    // would last until the clock has caught up. What was granted before has stamps that compare with nothing: it stays.
     void step_back(double now) noexcept
     {
         tat -= since - now;
