@@ -31,5 +31,4 @@
 #include <weir/http/server_options.hpp>
 #include <weir/http/trace_context.hpp>
 #include <weir/http/transport.hpp>
-#include <weir/http/url.hpp>
 #include <weir/http/validate.hpp>

@@ -12,12 +12,17 @@
 #include <doctest/doctest.h>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -121,6 +126,47 @@ TEST_CASE("async_call: retries after the backoff, in virtual time, and gives the
     CHECK(got == boost::system::errc::connection_reset);
     CHECK(op.attempts().size() == 3);
     CHECK(w.elapsed() == 215ms);
+}
+
+TEST_CASE("async_call: what Asio says in categories of its own is judged by what it means, and given as it came")
+{
+    struct row {
+        error_code ec;
+        std::size_t tries;
+    };
+    for (auto const& [ec, tries] : {row{asio::error::eof, 3}, row{asio::error::host_not_found_try_again, 3},
+                                    row{asio::error::host_not_found, 1}, row{asio::error::not_found, 1}}) {
+        CAPTURE(ec.message());
+        world w;
+        auto p = weir::pipeline(weir::retry({.max_attempts = 3, .backoff = a_tenth}));
+        std::size_t sent = 0, thrown = 0;
+        error_code got;
+        p.async_call(
+            w.get_executor(),
+            [&](weir::attempt const&) {
+                ++sent;
+                return asio::async_initiate<asio::deferred_t const, void(error_code)>(
+                    [&w, code = ec](auto handler) {
+                        asio::post(w.get_executor(), [h = std::move(handler), code]() mutable { h(code); });
+                    },
+                    asio::deferred);
+            },
+            [&](error_code e) { got = e; });
+        p.async_call(
+            w.get_executor(),
+            [&](weir::attempt const&) -> asio::awaitable<void> {
+                ++thrown;
+                throw boost::system::system_error(ec);
+                co_return;
+            },
+            [&](std::exception_ptr e) {
+                CHECK_THROWS_WITH_AS(std::rethrow_exception(e), ec.what().c_str(), boost::system::system_error);
+            });
+        w.run();
+        CHECK(got == ec);
+        CHECK(sent == tries);
+        CHECK(thrown == tries);
+    }
 }
 
 TEST_CASE("async_call: who refused, and when to come back, is there before the handler runs; a real error leaves it be")

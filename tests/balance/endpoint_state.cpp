@@ -78,6 +78,19 @@ TEST_CASE("endpoint_state: an older clock reading counts as now, and the stamp m
     CHECK(ms(s, edge + 10s) == doctest::Approx(1000 / 2.71828).epsilon(0.001));
 }
 
+TEST_CASE("endpoint_state: a peak is forgotten however long nobody calls")
+{
+    for (int days = 1; days <= 400; ++days) {
+        CAPTURE(days);
+        auto const later = start + days * 24h;
+        endpoint_state s;
+        s.observe(1s, start, 10s);
+        CHECK(s.latency(later, 10s) == 1000);
+        s.observe(10ms, later, 10s);
+        CHECK(ms(s, later) == doctest::Approx(10));
+    }
+}
+
 TEST_CASE("endpoint_state: it is failing from a failure to the next success, and is as slow as ever")
 {
     endpoint_state s;

@@ -162,16 +162,17 @@ TEST_CASE("server: a refusal reaches a peer that is still sending, instead of a 
     CHECK(s.ending == asio::error::eof);
 }
 
-TEST_CASE("server: a handler that throws, or sets a header that cannot be written safely, is answered for with 500")
+TEST_CASE("server: a handler that throws, or sets a header or a reason that cannot be written, is answered with 500")
 {
     scene s({}, [](http::request const& r) -> http::response {
         if (r.target() == "/throw") throw 1;
         auto a = http::reply(http::status::ok, "x");
         if (r.target() == "/value") a.set("X-Echo", "a\r\nEvil: 1");
+        if (r.target() == "/reason") a.reason("OK\r\nEvil: 1");
         if (r.target() == "/name") a.set("X-Echo: 1\r\nEvil", "1");
         return a;
     });
-    for (char const* target : {"/throw", "/value", "/name"}) {
+    for (char const* target : {"/throw", "/value", "/reason", "/name"}) {
         auto const got = s.raw("GET " + std::string(target) +
                                " HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         CAPTURE(target);

@@ -1,8 +1,14 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <support/certificate.hpp>
+#include <weir/async/async_call.hpp>
+#include <weir/call/classify.hpp>
 #include <weir/http/answer_stream.hpp>
+#include <weir/http/classify.hpp>
 #include <weir/http/tls.hpp>
+#include <weir/retry/retry.hpp>
 
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
@@ -28,6 +34,11 @@ certificate const& authority()
     static certificate const a({}, nullptr);
     return a;
 }
+
+using answer_handler = std::function<void(error_code, http::response)>;
+
+// How a server is killed: without TLS's goodbye.
+enum class dies { never, in_the_handshake, before_the_answer, within_the_answer, after_it };
 
 // Answers every request with "hello", over TLS as it is told to.
 struct tls_server {
@@ -65,14 +76,17 @@ struct tls_server {
         {
             static std::string const whole = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
             static std::string const open_ended = "HTTP/1.1 200 OK\r\n\r\nhel";
-            asio::async_write(stream, asio::buffer(server.truncate ? open_ended : whole),
-                              [self = shared_from_this()](error_code ec, std::size_t) {
-                                  if (ec) return;
-                                  if (self->server.truncate)
-                                      self->stream.lowest_layer().close();
-                                  else
-                                      self->serve();
-                              });
+            bool const last = server.truncate || server.dying();
+            asio::const_buffer text = asio::buffer(server.truncate ? open_ended : whole);
+            if (last && server.death == dies::before_the_answer) return stream.lowest_layer().close();
+            if (last && server.death == dies::within_the_answer) text = asio::buffer(text, text.size() - 1);
+            asio::async_write(stream, text, [self = shared_from_this(), last](error_code ec, std::size_t) {
+                if (ec) return;
+                if (last)
+                    self->stream.lowest_layer().close();
+                else
+                    self->serve();
+            });
         }
         tls_server& server;
         asio::ssl::stream<tcp::socket> stream;
@@ -85,6 +99,12 @@ struct tls_server {
             if (ec) return;
             ++connections;
             auto s = std::make_shared<session>(*this, std::move(c));
+            if (death == dies::in_the_handshake && dying()) {
+                // What is left unread would be answered with a reset, which all know to be passing.
+                s->received.resize(4096);
+                s->stream.next_layer().async_read_some(asio::buffer(s->received), [s](error_code, std::size_t) {});
+                return accept();
+            }
             s->stream.async_handshake(asio::ssl::stream_base::server, [s](error_code e) {
                 if (!e) s->serve();
             });
@@ -97,9 +117,13 @@ struct tls_server {
         return {"", host, acceptor.local_endpoint().port()};
     }
 
+    bool dying() { return deaths > 0 && deaths-- > 0; }
+
     asio::ssl::context context;
     tcp::acceptor acceptor;
     bool truncate;
+    dies death = dies::never;
+    int deaths = 0;
     std::string asked_for;
     int requests = 0, connections = 0;
 };
@@ -112,7 +136,7 @@ struct ended {
 ended get(asio::io_context& io, http::tls_client& client, weir::endpoint const& to)
 {
     std::optional<ended> e;
-    client.async_get(to, "/", [&](error_code ec, http::response r) { e = {ec, r.body()}; });
+    client.async_get(to, "/", answer_handler([&](error_code ec, http::response const& r) { e = {ec, r.body()}; }));
     io.restart();
     while (!e && io.run_one() != 0) {}
     REQUIRE(e);
@@ -223,6 +247,47 @@ TEST_CASE("tls: an answer that ends without TLS's goodbye is cut short, and an e
     auto const e = get(io, client, server.endpoint());
     CHECK(e.ec == asio::ssl::error::stream_truncated);
     CHECK(e.body.empty());
+}
+
+TEST_CASE("tls: a peer killed in the handshake, before, within or after an answer is tried again, as it is in clear")
+{
+    for (auto const when : {dies::in_the_handshake, dies::before_the_answer, dies::within_the_answer, dies::after_it}) {
+        CAPTURE(static_cast<int>(when));
+        asio::io_context io;
+        tls_server server(io, certificate({"IP:127.0.0.1"}, &authority()));
+        server.death = when;
+        server.deaths = 2;
+        http::tls_client client(io.get_executor(), {}, http::tls_transport({.authorities_pem = authority().pem()}));
+        auto const once = weir::constant(1ms);
+        auto p = weir::pipeline(weir::retry({.max_attempts = 3, .backoff = once}),
+                                weir::classify(http::classifier(http::verb::get)));
+        for (int call = 0; call < 3; ++call) {
+            std::optional<error_code> ended;
+            p.async_call(
+                io.get_executor(),
+                [&](weir::attempt const&) {
+                    return asio::async_initiate<asio::deferred_t const, void(error_code, http::response)>(
+                        [&](auto handler) {
+                            auto const h = std::make_shared<decltype(handler)>(std::move(handler));
+                            client.async_get(server.endpoint(), "/",
+                                             answer_handler([h](error_code ec, http::response r) {
+                                                 std::move (*h)(ec, std::move(r));
+                                             }));
+                        },
+                        asio::deferred);
+                },
+                [&](error_code ec, http::response const& r) {
+                    ended = ec;
+                    CHECK(r.body() == "hello");
+                });
+            io.restart();
+            while (!ended && io.run_one() != 0) {}
+            REQUIRE(ended);
+            CHECK_MESSAGE(!ended->failed(), ended->message());
+        }
+        CHECK(server.connections == 3);
+        CHECK(server.deaths == 0);
+    }
 }
 
 TEST_CASE("tls: the deadline covers a handshake that is never answered")

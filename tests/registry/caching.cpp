@@ -175,6 +175,22 @@ TEST_CASE("caching: writes at its pace, the newest only, and within its bounds")
     CHECK_THROWS_WITH_AS(caching(s.dir, s.source(s.a)), doctest::Contains("needs a directory"), std::invalid_argument);
 }
 
+TEST_CASE("caching: options out of range are named, and no directory is made")
+{
+    scene s;
+    struct row {
+        caching_options o;
+        char const* named;
+    };
+    for (auto const& [o, named] : {row{{.pace = -1s}, "caching_options.pace must be at least 0 ms"},
+                                   row{{.max_bytes = 0}, "caching_options.max_bytes must be at least 1"},
+                                   row{{.max_files = 0}, "caching_options.max_files must be at least 1"}}) {
+        CAPTURE(named);
+        CHECK_THROWS_WITH_AS(caching(s.dir, s.source(s.a), o), doctest::Contains(named), std::invalid_argument);
+    }
+    CHECK_FALSE(fs::exists(s.dir));
+}
+
 TEST_CASE("caching: registrations go to the registry; a registry of any kind can be cached")
 {
     scene s;

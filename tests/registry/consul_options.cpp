@@ -61,6 +61,8 @@ TEST_CASE("consul_options: what cannot be used is named, with what would be righ
                          "weir: consul_options.token must be without control characters", std::invalid_argument);
     CHECK_THROWS_WITH_AS(made({.wait = 1ms}), doctest::Contains("consul_options.wait"), std::invalid_argument);
     CHECK_THROWS_WITH_AS(made({.timeout = 0ms}), doctest::Contains("consul_options.timeout"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(consul_options{.lease = {.timeout = -1s}}.checked(),
+                         doctest::Contains("lease_options.timeout"), std::invalid_argument);
     consul registry(io.get_executor(), {});
     CHECK_THROWS_WITH_AS(
         registry.async_register({.service = "web", .address = "a"},

@@ -55,6 +55,31 @@ TEST_CASE("follow: the set is what the watch says, serving instances only, until
     CHECK(set.ids == "b");
 }
 
+TEST_CASE("follow: an update may destroy what brought it, and is the last")
+{
+    weir::testing::virtual_time world;
+    weir::registry::memory registry(world.get_executor());
+    struct : sink {
+        std::optional<weir::registry::following> source;
+        void update(std::vector<weir::endpoint> const& all)
+        {
+            sink::update(all);
+            if (!all.empty()) source.reset();
+        }
+    } set;
+    set.source.emplace(weir::registry::follow(registry.watch({"web"}), set));
+    world.poll();
+    CHECK(set.updates == 1);
+    registry.add(web("a"));
+    world.poll();
+    CHECK(set.updates == 2);
+    CHECK_FALSE(set.source);
+    registry.add(web("b"));
+    world.run_for(1s);
+    CHECK(set.ids == "a");
+    CHECK(set.updates == 2);
+}
+
 TEST_CASE("follow: an empty registry gives an empty set; destroying it with news on the way is safe")
 {
     weir::testing::virtual_time world;

@@ -456,6 +456,33 @@ TEST_CASE("keeper: a bad registration is refused before anything is asked")
     CHECK(f.s->puts.empty());
 }
 
+TEST_CASE("keeper: options out of range are named before anything is asked; the defaults are good")
+{
+    using weir::registry::lease_options;
+    CHECK_NOTHROW(lease_options{}.check());
+    CHECK_NOTHROW(lease_options{.max_retry_after = 0s}.check());
+    struct row {
+        lease_options o;
+        char const* named;
+    };
+    weir::testing::virtual_time world;
+    fake f{std::make_shared<fake::state>(world.get_executor())};
+    for (auto const& [o, named] :
+         {row{{.timeout = 0s}, "lease_options.timeout must be above 0 ms, and is 0 ms"},
+          row{{.timeout = -1s}, "lease_options.timeout"},
+          row{{.remove_timeout = 0s}, "lease_options.remove_timeout must be above 0 ms"},
+          row{{.backoff = weir::constant(0ms)}, "lease_options.backoff must be above 0 ms"},
+          row{{.max_retry_after = -5h}, "lease_options.max_retry_after must be in [0, 86400000] ms"},
+          row{{.max_retry_after = 25h}, "lease_options.max_retry_after"}}) {
+        CAPTURE(named);
+        CHECK_THROWS_WITH_AS(o.check(), doctest::Contains(named), std::invalid_argument);
+        CHECK_THROWS_WITH_AS((void)weir::registry::keep(world.get_executor(), f, web(), o), doctest::Contains(named),
+                             std::invalid_argument);
+    }
+    world.run();
+    CHECK(f.s->puts.empty());
+}
+
 TEST_CASE("keeper: an update is told at once, followed by a heartbeat, and again until the registry has it")
 {
     scene s;

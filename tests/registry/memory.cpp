@@ -273,6 +273,15 @@ TEST_CASE("memory: deregistering by lease and by id; resolving")
     CHECK(registry.list({"web"})->instances->empty());
 }
 
+TEST_CASE("memory: options out of range are named")
+{
+    weir::testing::virtual_time world;
+    CHECK_THROWS_WITH_AS(memory(world.get_executor(), {.max_instances = 0}),
+                         doctest::Contains("memory_options.max_instances must be at least 1"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(memory(world.get_executor(), {.lease = {.timeout = 0s}}),
+                         doctest::Contains("lease_options.timeout"), std::invalid_argument);
+}
+
 TEST_CASE("memory: a full table refuses, replaces all the same, and has room again")
 {
     weir::testing::virtual_time world;

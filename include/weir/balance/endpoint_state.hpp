@@ -51,9 +51,11 @@ public:
     [[nodiscard]] bool failing() const noexcept { return (latency_.load(std::memory_order_relaxed) & sign) != 0; }
 
 private:
-    // Latency as a float, negative after a failure | the clock in ticks of 2^20 ns, about 1 ms, modulo 2^32. Callers with an older clock reading
-    // count as "now".
+    // Latency as a float, negative after a failure | the clock in ticks of 2^20 ns, about 1 ms, modulo 2^32. A clock
+    // reading that is older by up to a minute counts as "now", and no more than that: it is what an endpoint idle for
+    // the 52 days of a turn is taken for, until the clock has moved on.
     static constexpr std::uint64_t sign = std::uint64_t{1} << 63;
+    static constexpr std::uint32_t oldest = 0u - (1u << 16);
 
     static float value(std::uint64_t word) noexcept
     {
@@ -69,8 +71,8 @@ private:
     }
     static float weight_of_past(std::uint64_t word, time_point now, duration decay) noexcept
     {
-        auto const age = static_cast<std::int32_t>(stamp(now) - static_cast<std::uint32_t>(word));
-        if (age <= 0) return 1.0f;
+        auto const age = stamp(now) - static_cast<std::uint32_t>(word);
+        if (age >= oldest) return 1.0f;
         auto const x = static_cast<float>(age) * 0x1p20f / static_cast<float>(decay.count());
         // Under load x is small, and the beginning of the series is e^-x to within 5e-5 at a fraction of its cost.
         return x < 0.0625f ? 1.0f - x * (1.0f - 0.5f * x) : std::exp(-x);

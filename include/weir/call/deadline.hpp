@@ -7,7 +7,8 @@
 namespace weir {
 
 /// The rule of a pipeline that bounds the whole call: waits, attempts and the pauses between them. No attempt starts
-/// that this leaves no time for, and one in flight is cancelled. Stands left of `retry`.
+/// that this leaves no time for, and one in flight is cancelled: an asynchronous one. Blocking code cannot be
+/// interrupted; `attempt.deadline()` tells it when to be done. Stands left of `retry`.
 /// Units:  any span above zero.   Throws: std::invalid_argument, construction only.
 class deadline {
 public:

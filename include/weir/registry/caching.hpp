@@ -26,7 +26,7 @@ namespace weir::registry {
 /// it: a registry that has just restarted empty empties nobody, see watcher.hpp. Sets are written when they are live
 /// and not empty, whole or not at all, in the format of registry::file; a file that is not just as we write them is not
 /// used. Registrations go to the registry.
-/// Throws:  std::invalid_argument, for a directory that cannot be made.
+/// Throws:  std::invalid_argument, for a directory that cannot be made, and naming an option that is out of range.
 /// Threads: any. Reading and writing block the thread, as local files do: `watch` reads, the executor writes.
 /// Seen in: tests/registry/caching.cpp
 class caching {

@@ -63,6 +63,7 @@ inline consul_options consul_options::checked() const
     if (o.timeout <= duration::zero()) bad_option("consul_options.timeout", "above 0 ms", o.timeout);
     o.connection.check();
     o.watch.check();
+    o.lease.check();
     return o;
 }
 

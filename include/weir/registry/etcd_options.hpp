@@ -63,6 +63,7 @@ inline etcd_options etcd_options::checked() const
         bad_option("etcd_options.wait", "in [1000, 600000] ms", o.wait);
     if (o.timeout <= duration::zero()) bad_option("etcd_options.timeout", "above 0 ms", o.timeout);
     o.watch.check();
+    o.lease.check();
     o.connection.check();
     return o;
 }

@@ -68,6 +68,7 @@ inline eureka_options eureka_options::checked() const
         bad_option("eureka_options.poll", "in [100, 3600000] ms", o.poll);
     if (o.timeout <= duration::zero()) bad_option("eureka_options.timeout", "above 0 ms", o.timeout);
     o.watch.check();
+    o.lease.check();
     o.connection.check();
     return o;
 }

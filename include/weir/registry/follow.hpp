@@ -19,8 +19,9 @@ concept endpoint_sink = requires(S& s, snapshot const& now) { s.update(to_endpoi
 ///
 ///   auto const following = weir::registry::follow(registry.watch({"inventory"}), endpoints);
 ///
-/// Threads:   any; the set is updated on the watch's executor, and not after the destructor has returned.
-/// Lifetimes: the set outlives this object.
+/// Threads:   any; the set is updated on the watch's executor, and not after the destructor has returned: it waits for
+///            an update that another thread is at.
+/// Lifetimes: the set outlives this object. Its `update` may destroy this object.
 /// Seen in:   examples/10_discover.cpp
 class [[nodiscard]] following {
 public:
@@ -47,7 +48,7 @@ private:
         }
 
         watch source;
-        std::mutex mutex;
+        std::recursive_mutex mutex;  // an update may end what it is part of
         bool ended = false;
     };
 
@@ -69,6 +70,7 @@ private:
                 std::lock_guard const lock(self->mutex);
                 if (self->ended) return;
                 if (!u.diff.empty() || u.why == cause::first) self->apply(*u.now);
+                if (self->ended) return;
             }
             next(self, self->source);
         });

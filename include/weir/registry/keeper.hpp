@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/async/timer.hpp>
+#include <weir/core/bad_option.hpp>
 #include <weir/core/random.hpp>
 #include <weir/registry/detail/question.hpp>
 #include <weir/registry/detail/retry_after.hpp>
@@ -38,6 +39,9 @@ struct lease_options {
     /// that, but waited for no longer than this and a tenth; heartbeats wait a third of the TTL at most, and what the
     /// user changes is told at once. 0: it is not heeded.
     duration max_retry_after = std::chrono::minutes(1);
+
+    /// Throws: std::invalid_argument, naming the first field that is out of range.
+    void check() const;
 };
 
 /// Has `backend` know `r`, and keeps that true. Returns at once; the lease's events tell how it goes.
@@ -47,7 +51,7 @@ struct lease_options {
 ///   - told that the instance is not known, it registers again at once; after other failures it retries, and registers
 ///     again when the TTL has passed without a heartbeat heard.
 ///
-/// Throws: std::invalid_argument, naming the field of registration.   Threads: any.
+/// Throws: std::invalid_argument, naming the field of registration or lease_options.   Threads: any.
 /// Cost:   one coroutine a lease.
 template <lease_backend Backend>
 [[nodiscard]] lease keep(asio::any_io_executor executor, Backend backend, registration r, lease_options o = {},
@@ -62,6 +66,16 @@ auto async_keep(asio::any_io_executor executor, Backend backend, registration r,
 
 // Bodies
 
+inline void lease_options::check() const
+{
+    using weir::detail::bad_option;
+    if (timeout <= duration::zero()) bad_option("lease_options.timeout", "above 0 ms", timeout);
+    if (remove_timeout <= duration::zero()) bad_option("lease_options.remove_timeout", "above 0 ms", remove_timeout);
+    if (backoff.max() <= duration::zero()) bad_option("lease_options.backoff", "above 0 ms", backoff.max());
+    if (max_retry_after < duration::zero() || max_retry_after > std::chrono::hours(24))
+        bad_option("lease_options.max_retry_after", "in [0, 86400000] ms", max_retry_after);
+}
+
 namespace detail {
 
 class keeper final : public lease_state, public std::enable_shared_from_this<keeper> {
@@ -71,7 +85,7 @@ public:
         : lease_state(executor, r = checked(std::move(r))),
           strand_(asio::make_strand(executor)),
           source_(std::move(source)),
-          options_(o),
+          options_((o.check(), o)),
           random_(random),
           pause_(strand_),
           leave_(strand_),

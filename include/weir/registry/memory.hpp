@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/core/bad_option.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/registry/detail/answer.hpp>
 #include <weir/registry/detail/memory_table.hpp>
@@ -22,8 +23,15 @@
 namespace weir::registry {
 
 struct memory_options {
-    std::size_t max_instances = 100'000;  ///< a registration beyond is refused
+    std::size_t max_instances = 100'000;  ///< a registration beyond is refused; at least 1
     lease_options lease = {};             ///< for what is registered by async_register
+
+    /// Throws: std::invalid_argument, naming the first field that is out of range.
+    void check() const
+    {
+        if (max_instances == 0) weir::detail::bad_option("memory_options.max_instances", "at least 1", max_instances);
+        lease.check();
+    }
 };
 
 /// A registry inside this process, with the manners of a real one: instances that are not heard of for their TTL turn
@@ -32,7 +40,7 @@ struct memory_options {
 ///
 /// What it says is the truth, so its watches believe it at once. To watch it from afar, use a watcher over a backend
 /// that asks its server.
-/// Throws:    std::invalid_argument, naming the field, for a registration that is none.
+/// Throws:    std::invalid_argument, naming the field, for options out of range and a registration that is none.
 /// Threads:   any.
 /// Cost:      a short lock; a change costs each watch of that service a copy of its instances.
 /// Lifetimes: destroying it ends its watches with errc::stopped.
@@ -44,7 +52,7 @@ public:
     using options = memory_options;
 
     explicit memory(executor_type executor, options o = {})
-        : table_(std::make_shared<table>(std::move(executor), o.max_instances)), lease_(o.lease)
+        : table_((o.check(), std::make_shared<table>(std::move(executor), o.max_instances))), lease_(o.lease)
     {
     }
     memory(memory&&) noexcept = default;

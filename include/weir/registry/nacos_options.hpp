@@ -95,6 +95,7 @@ inline nacos_options nacos_options::checked() const
     if (!fits && o.poll != duration::zero()) bad_option("nacos_options.poll", "0 ms or in [100, 3600000] ms", o.poll);
     if (o.timeout <= duration::zero()) bad_option("nacos_options.timeout", "above 0 ms", o.timeout);
     o.watch.check();
+    o.lease.check();
     o.connection.check();
     return o;
 }

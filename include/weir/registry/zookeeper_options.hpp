@@ -79,6 +79,7 @@ inline zookeeper_options zookeeper_options::checked() const
         bad_option("zookeeper_options.connect_timeout", "above 0 ms", o.connect_timeout);
     if (o.timeout <= duration::zero()) bad_option("zookeeper_options.timeout", "above 0 ms", o.timeout);
     o.watch.check();
+    o.lease.check();
     return o;
 }
 

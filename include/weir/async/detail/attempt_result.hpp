@@ -14,6 +14,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <exception>
+#include <string_view>
 #include <system_error>
 #include <tuple>
 #include <type_traits>
@@ -25,10 +26,18 @@ namespace asio = boost::asio;
 
 namespace detail {
 
-/// std's view of a transport's code. End of file is Asio's own category, which condition::transient cannot know.
+/// std's view of a transport's code, to be judged by. What Asio says in categories of its own, condition::transient
+/// cannot know: the end of file, TLS's end without a goodbye, and a name server that did not answer.
 [[nodiscard]] inline std::error_code to_std(boost::system::error_code ec)
 {
-    return ec == asio::error::eof ? make_error_code(errc::connection_closed) : static_cast<std::error_code>(ec);
+    // By name and number: asio::ssl::error::stream_truncated would bring OpenSSL to all.
+    auto const cut_short = [&] {
+        return ec.value() == 1 && std::string_view(ec.category().name()) == "asio.ssl.stream";
+    };
+    if (ec == asio::error::eof || cut_short()) return make_error_code(errc::connection_closed);
+    if (ec == asio::error::host_not_found_try_again)
+        return std::make_error_code(std::errc::resource_unavailable_try_again);
+    return static_cast<std::error_code>(ec);
 }
 
 template <class Pipeline, class... T>

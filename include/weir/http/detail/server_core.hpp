@@ -272,14 +272,20 @@ private:
         co_return reply(status::internal_server_error);
     }
 
-    static void finish(response& answer, unsigned version, bool keep, bool to_head)
+    // Beast writes a line break where it is given one.
+    static bool fit(response const& answer)
     {
+        if (!valid_field_value(view(answer.reason()))) return false;
         for (auto const& f : answer)
             if (!valid_field_value(view(f.value())) ||
-                (f.name() == field::unknown && !valid_token(view(f.name_string())))) {
-                answer = reply(status::internal_server_error);
-                break;
-            }
+                (f.name() == field::unknown && !valid_token(view(f.name_string()))))
+                return false;
+        return true;
+    }
+
+    static void finish(response& answer, unsigned version, bool keep, bool to_head)
+    {
+        if (!fit(answer)) answer = reply(status::internal_server_error);
         answer.version(version);
         answer.keep_alive(keep);
         answer.chunked(false);

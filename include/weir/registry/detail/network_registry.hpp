@@ -134,6 +134,7 @@ private:
             : executor(std::move(e)), options(std::move(o)), make(std::move(m)), registers(r)
         {
             options.watch.check();
+            options.lease.check();
         }
         executor_type const executor;
         network_options options;

@@ -36,6 +36,15 @@ struct caching_options {
     duration pace = std::chrono::seconds(5);  ///< a query's set is written no more often than this
     std::size_t max_bytes = 8 * 1024 * 1024;  ///< of one file: larger ones are neither written nor read
     std::size_t max_files = 1000;             ///< in the directory: beyond, new queries are not kept
+
+    /// Throws: std::invalid_argument, naming the first field that is out of range.
+    void check() const
+    {
+        using weir::detail::bad_option;
+        if (pace < duration::zero()) bad_option("caching_options.pace", "at least 0 ms", pace);
+        if (max_bytes == 0) bad_option("caching_options.max_bytes", "at least 1", max_bytes);
+        if (max_files == 0) bad_option("caching_options.max_files", "at least 1", max_files);
+    }
 };
 
 /// How a cache on disk does.
@@ -52,7 +61,8 @@ namespace detail {
 /// Sets on disk, one file for a query, written whole or not at all. Threads: any.
 class snapshot_store {
 public:
-    snapshot_store(std::filesystem::path directory, caching_options o) : directory_(std::move(directory)), options_(o)
+    snapshot_store(std::filesystem::path directory, caching_options o)
+        : directory_(std::move(directory)), options_((o.check(), o))
     {
         std::error_code ec;
         std::filesystem::create_directories(directory_, ec);
