@@ -68,6 +68,7 @@
 #include <weir/limit/jittered.hpp>
 #include <weir/limit/hierarchical_limit.hpp>
 #include <weir/limit/ip_key.hpp>
+#include <weir/limit/keyed_by.hpp>
 #include <weir/limit/keyed_limiter.hpp>
 #include <weir/limit/keyed_limiter_options.hpp>
 #include <weir/limit/leaky_bucket.hpp>

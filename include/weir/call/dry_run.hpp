@@ -36,20 +36,6 @@ namespace detail {
 
 struct no_listener {};
 
-/// A gate's answer, by whatever it is asked with.
-template <any_gate Gate>
-[[nodiscard]] auto some_answer(Gate& g)
-{
-    if constexpr (gate<Gate>)
-        return g.admit(time_point{});
-    else if constexpr (facts_gate<Gate>)
-        return g.admit(call_facts{}, time_point{});
-    else if constexpr (keyed_gate<Gate>)
-        return g.admit(std::string_view{}, time_point{});
-    else
-        return g.admit(request_priority{}, time_point{});
-}
-
 template <class Rule>
 concept enforceable_rule = std::same_as<Rule, deadline> || std::same_as<Rule, attempt_timeout> ||
                            std::same_as<Rule, enough_time> || std::same_as<Rule, retry> || std::same_as<Rule, hedge>;

@@ -52,6 +52,24 @@ concept priority_gate =
 template <class G>
 concept any_gate = gate<G> || facts_gate<G> || keyed_gate<G> || priority_gate<G>;
 
+namespace detail {
+
+/// A gate's answer, by whatever it is asked with.
+template <any_gate Gate>
+[[nodiscard]] auto some_answer(Gate& g)
+{
+    if constexpr (gate<Gate>)
+        return g.admit(time_point{});
+    else if constexpr (facts_gate<Gate>)
+        return g.admit(call_facts{}, time_point{});
+    else if constexpr (keyed_gate<Gate>)
+        return g.admit(std::string_view{}, time_point{});
+    else
+        return g.admit(request_priority{}, time_point{});
+}
+
+}  // namespace detail
+
 /// A gate that also chooses where to send. `avoid` is the endpoint that the previous attempt of this call used, or
 /// null: pick another one if there is any. Its token, the lease, names the choice.
 ///

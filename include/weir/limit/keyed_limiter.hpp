@@ -96,7 +96,8 @@ public:
     {
     }
 
-    /// Everything there is to one key: a gate for a pipeline, with the verbs below. Cheap; the limiter outlives it.
+    /// Everything there is to one key: a gate for a pipeline, with the verbs below. Cheap; the limiter outlives it. In a
+    /// pipeline for all keys stands the limiter itself, if its keys are text, or limit/keyed_by.hpp.
     [[nodiscard]] gate of(key_view key) noexcept { return of(key, quota_of(key)); }
     /// Precondition: quota is an index into options.quotas.
     [[nodiscard]] gate of(key_view key, std::size_t quota) noexcept { return {*this, hash_(key), quota}; }
