@@ -3,6 +3,8 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/limits.hpp"
+
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -18,6 +20,7 @@ using weir::duration;
 using weir::errc;
 using weir::outcome;
 using weir::time_point;
+using weir::test::together;
 
 static_assert(weir::gate<concurrency_limit>);
 
@@ -41,18 +44,6 @@ private:
     std::vector<int>* order_;
     int name_;
 };
-
-template <class Body>
-void together(int n, Body body)
-{
-    std::barrier gate{n};
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < n; ++i)
-        threads.emplace_back([&, i] {
-            gate.arrive_and_wait();
-            body(i);
-        });
-}
 
 /// The highest number of callers inside at once.
 class gauge {

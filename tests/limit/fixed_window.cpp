@@ -3,6 +3,7 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/limits.hpp"
 #include "support/thorough.hpp"
 
 #include <doctest/doctest.h>
@@ -14,7 +15,6 @@
 #include <optional>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -22,13 +22,14 @@ using weir::duration;
 using weir::errc;
 using weir::fixed_window;
 using weir::time_point;
+using weir::test::int128;
 using weir::test::thorough;
+using weir::test::together;
+using weir::test::up_to;
 
 static_assert(weir::gate<fixed_window>);
 
 namespace {
-
-__extension__ using int128 = __int128;
 
 constexpr time_point start{1'000'000s};
 
@@ -69,20 +70,6 @@ private:
     std::uint64_t limit_, used_ = 0;
     int128 window_, last_ = -(int128{1} << 100);
 };
-
-template <class Body>
-void together(int n, Body body)
-{
-    std::barrier gate{n};
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < n; ++i)
-        threads.emplace_back([&, i] {
-            gate.arrive_and_wait();
-            body(i);
-        });
-}
-
-duration up_to(std::mt19937_64& g, std::uint64_t ns) { return duration{static_cast<std::int64_t>(g() % (ns + 1))}; }
 
 }  // namespace
 

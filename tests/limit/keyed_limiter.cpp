@@ -3,6 +3,7 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/limits.hpp"
 #include "support/thorough.hpp"
 
 #include <doctest/doctest.h>
@@ -26,6 +27,8 @@ using weir::errc;
 using weir::exact_keys;
 using weir::keyed_limiter;
 using weir::time_point;
+using weir::test::hand_clock;
+using weir::test::int128;
 using weir::test::thorough;
 
 static_assert(weir::gate<keyed_limiter<>::gate>);
@@ -33,14 +36,7 @@ static_assert(weir::gate<keyed_limiter<std::string, compact_keys>::gate>);
 
 namespace {
 
-__extension__ using int128 = __int128;
-
 constexpr time_point start{1'000'000s};
-
-struct hand_clock {
-    time_point const* t;
-    [[nodiscard]] time_point now() const noexcept { return *t; }
-};
 
 /// The bucket of the textbook, with nothing rounded: permits * per, as a 128-bit integer. `steps` to a permit is how
 /// finely it reads the clock; 0: to the nanosecond.

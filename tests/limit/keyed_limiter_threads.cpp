@@ -1,11 +1,12 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <weir/limit/keyed_limiter.hpp>
 
+#include "support/limits.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <atomic>
-#include <barrier>
 #include <cstdint>
 #include <random>
 #include <thread>
@@ -18,6 +19,7 @@ using weir::compact_keys;
 using weir::exact_keys;
 using weir::keyed_limiter;
 using weir::time_point;
+using weir::test::together;
 
 namespace {
 
@@ -45,18 +47,6 @@ int128 allowed(weir::keyed_quota const& q)
 {
     auto const step = std::is_same_v<Policy, compact_keys> ? int128{q.rate.per.count()} / 128 + 1 : 0;
     return static_cast<int128>(q.burst) * q.rate.per.count() + step;
-}
-
-template <class Body>
-void together(int n, Body body)
-{
-    std::barrier gate{n};
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < n; ++i)
-        threads.emplace_back([&, i] {
-            gate.arrive_and_wait();
-            body(i);
-        });
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include "support/limits.hpp"
+
 #include <weir/core/time.hpp>
-#include <weir/limit/rate.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <barrier>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -15,51 +15,15 @@
 #include <utility>
 #include <vector>
 
-/// What the tests of limiters with leases share: an exact bucket beside them, and a clock of few instants, so that
-/// every window between two of them can be counted.
+/// What the tests of limiters with leases share: a clock of few instants, so that every window between two of them can
+/// be counted.
 namespace leases {
 
-__extension__ using int128 = __int128;
+using weir::test::exact_bucket;
+using weir::test::hand_clock;
+using weir::test::together;
 
 constexpr weir::time_point start{std::chrono::seconds{1'000'000}};
-
-/// A clock that a test holds in its hand.
-struct hand_clock {
-    weir::time_point const* t;
-    [[nodiscard]] weir::time_point now() const noexcept { return *t; }
-};
-
-/// The bucket of the textbook, with nothing rounded: permits * per, as a 128-bit integer.
-class exact_bucket {
-public:
-    exact_bucket(weir::rate r, std::uint64_t burst)
-        : rate_(r), full_(static_cast<int128>(burst) * r.per.count()), level_(full_)
-    {
-    }
-
-    void to(weir::time_point now)
-    {
-        if (now <= last_) return;
-        level_ =
-            std::min(full_, level_ + static_cast<int128>((now - last_).count()) * static_cast<int128>(rate_.permits));
-        last_ = now;
-    }
-    [[nodiscard]] bool has(std::uint64_t n) const { return level_ >= cost(n); }
-    bool take(std::uint64_t n, weir::time_point now)
-    {
-        to(now);
-        if (!has(n)) return false;
-        level_ -= cost(n);
-        return true;
-    }
-
-private:
-    [[nodiscard]] int128 cost(std::uint64_t n) const { return static_cast<int128>(n) * rate_.per.count(); }
-
-    weir::rate rate_;
-    int128 full_, level_;
-    weir::time_point last_ = start;
-};
 
 /// Time in steps that one thread makes and all see. Between reading it and going on, a thread may sleep for some steps:
 /// that is when a limiter has the chance to count a pause twice.
@@ -176,18 +140,5 @@ private:
     std::size_t steps_;
     std::uint64_t total_ = 0;
 };
-
-/// Runs `body(thread index)` on n threads that start together.
-template <class Body>
-void together(int n, Body body)
-{
-    std::barrier gate{n};
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < n; ++i)
-        threads.emplace_back([&, i] {
-            gate.arrive_and_wait();
-            body(i);
-        });
-}
 
 }  // namespace leases

@@ -3,6 +3,7 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/limits.hpp"
 #include "support/thorough.hpp"
 
 #include <doctest/doctest.h>
@@ -11,7 +12,6 @@
 #include <barrier>
 #include <cstdint>
 #include <random>
-#include <thread>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -19,13 +19,15 @@ using weir::duration;
 using weir::errc;
 using weir::sliding_window_limiter;
 using weir::time_point;
+using weir::test::admitted;
+using weir::test::int128;
 using weir::test::thorough;
+using weir::test::together;
+using weir::test::up_to;
 
 static_assert(weir::gate<sliding_window_limiter>);
 
 namespace {
-
-__extension__ using int128 = __int128;
 
 constexpr time_point start{1'000'000s};
 
@@ -83,11 +85,6 @@ private:
     int128 limit_, window_, index_ = -(int128{1} << 70), before_ = 0, now_ = 0;
 };
 
-struct admitted {
-    time_point at;
-    std::uint64_t n = 1;
-};
-
 /// Whether every span up to a window holds at most limit * (1 + span / window), and the fullest span shorter than that.
 bool within_excess(std::vector<admitted> const& all, std::uint64_t limit, duration window,
                    std::uint64_t* most = nullptr)
@@ -104,20 +101,6 @@ bool within_excess(std::vector<admitted> const& all, std::uint64_t limit, durati
     }
     return good;
 }
-
-template <class Body>
-void together(int n, Body body)
-{
-    std::barrier gate{n};
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < n; ++i)
-        threads.emplace_back([&, i] {
-            gate.arrive_and_wait();
-            body(i);
-        });
-}
-
-duration up_to(std::mt19937_64& g, std::uint64_t ns) { return duration{static_cast<std::int64_t>(g() % (ns + 1))}; }
 
 }  // namespace
 

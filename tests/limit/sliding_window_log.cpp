@@ -3,15 +3,14 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/limits.hpp"
 #include "support/thorough.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <barrier>
 #include <cstdint>
 #include <random>
-#include <thread>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -19,7 +18,10 @@ using weir::duration;
 using weir::errc;
 using weir::sliding_window_log;
 using weir::time_point;
+using weir::test::admitted;
 using weir::test::thorough;
+using weir::test::together;
+using weir::test::up_to;
 
 static_assert(weir::gate<sliding_window_log>);
 
@@ -69,11 +71,6 @@ private:
     std::vector<time_point> starts_;
 };
 
-struct admitted {
-    time_point at;
-    std::uint64_t n = 1;
-};
-
 /// Whether every span shorter than a window holds at most limit.
 bool within_limit(std::vector<admitted> all, std::uint64_t limit, duration window)
 {
@@ -86,20 +83,6 @@ bool within_limit(std::vector<admitted> all, std::uint64_t limit, duration windo
     }
     return true;
 }
-
-template <class Body>
-void together(int n, Body body)
-{
-    std::barrier gate{n};
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < n; ++i)
-        threads.emplace_back([&, i] {
-            gate.arrive_and_wait();
-            body(i);
-        });
-}
-
-duration up_to(std::mt19937_64& g, std::uint64_t ns) { return duration{static_cast<std::int64_t>(g() % (ns + 1))}; }
 
 }  // namespace
 

@@ -3,13 +3,13 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/limits.hpp"
 #include "support/thorough.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <atomic>
-#include <barrier>
 #include <cstdint>
 #include <numeric>
 #include <optional>
@@ -22,21 +22,20 @@ using weir::duration;
 using weir::errc;
 using weir::time_point;
 using weir::token_bucket;
+using weir::test::admitted;
+using weir::test::exact_bucket;
+using weir::test::flatten;
+using weir::test::hand_clock;
+using weir::test::int128;
 using weir::test::thorough;
+using weir::test::together;
+using weir::test::within_bound;
 
 static_assert(weir::gate<token_bucket>);
 
 namespace {
 
-__extension__ using int128 = __int128;
-
 constexpr time_point start{1'000'000s};
-
-/// A clock that a test holds in its hand.
-struct hand_clock {
-    time_point const* t;
-    [[nodiscard]] time_point now() const noexcept { return *t; }
-};
 
 /// A clock that counts, one tick to ten nanoseconds, and how often it was asked for the time. Its counter may be wrong.
 struct counting_hand {
@@ -81,81 +80,6 @@ struct refused {
 };
 
 constexpr std::pair told_again{false, false}, asked_and_refused{false, true}, asked_and_admitted{true, true};
-
-/// The bucket of the textbook, with nothing rounded: permits * per, as a 128-bit integer.
-class exact_bucket {
-public:
-    exact_bucket(weir::rate r, std::uint64_t burst)
-        : rate_(r), full_(static_cast<int128>(burst) * r.per.count()), level_(full_)
-    {
-    }
-
-    bool take(std::uint64_t n, time_point now)
-    {
-        if (now > last_) {
-            auto const refill = static_cast<int128>((now - last_).count()) * static_cast<int128>(rate_.permits);
-            level_ = std::min(full_, level_ + refill);
-            last_ = now;
-        }
-        auto const cost = static_cast<int128>(n) * rate_.per.count();
-        if (level_ < cost) return false;
-        level_ -= cost;
-        return true;
-    }
-
-private:
-    weir::rate rate_;
-    int128 full_, level_;
-    time_point last_ = start;
-};
-
-struct admitted {
-    time_point at;
-    std::uint64_t n = 1;
-};
-
-/// Whether every window [s, t] of these admissions holds at most rate * (t - s) + burst permits, in O(n log n):
-/// sum(j..k) * per <= permits * (t_k - t_j) + burst * per for all j <= k is a running minimum. Reservations start on
-/// whole nanoseconds, each rounded up, so two of them may stand up to one nanosecond closer than the rate says:
-/// `rounding`.
-bool within_bound(std::vector<admitted> all, weir::rate r, std::uint64_t burst, duration rounding = 0ns)
-{
-    std::sort(all.begin(), all.end(), [](auto const& a, auto const& b) { return a.at < b.at; });
-    int128 sum = 0;
-    int128 lowest = 0;
-    bool first = true;
-    for (auto const& a : all) {
-        auto const refilled = static_cast<int128>(a.at.time_since_epoch().count()) * static_cast<int128>(r.permits);
-        auto const before = sum * r.per.count() - refilled;
-        lowest = first ? before : std::min(lowest, before);
-        first = false;
-        sum += static_cast<int128>(a.n);
-        auto const allowed = static_cast<int128>(burst) * r.per.count() +
-                             static_cast<int128>(rounding.count()) * static_cast<int128>(r.permits);
-        if (sum * r.per.count() - refilled - lowest > allowed) return false;
-    }
-    return true;
-}
-
-/// Runs `body(thread index)` on n threads that start together.
-template <class Body>
-void together(int n, Body body)
-{
-    std::barrier gate{n};
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < n; ++i)
-        threads.emplace_back([&, i] {
-            gate.arrive_and_wait();
-            body(i);
-        });
-}
-
-std::vector<admitted> flatten(std::vector<std::vector<admitted>> const& parts)
-{
-    std::vector<admitted> all;
-    for (auto const& p : parts) all.insert(all.end(), p.begin(), p.end());
-    return all;
-}
 
 }  // namespace
 

@@ -3,16 +3,15 @@
 
 #include <weir/core/gate.hpp>
 
+#include "support/limits.hpp"
 #include "support/thorough.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <barrier>
 #include <cmath>
 #include <cstdint>
 #include <random>
-#include <thread>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -20,13 +19,16 @@ using weir::duration;
 using weir::errc;
 using weir::time_point;
 using weir::warm_up;
+using weir::test::admitted;
+using weir::test::exact_bucket;
 using weir::test::thorough;
+using weir::test::together;
+using weir::test::up_to;
+using weir::test::within_bound;
 
 static_assert(weir::gate<warm_up>);
 
 namespace {
-
-__extension__ using int128 = __int128;
 
 constexpr time_point start{1'000'000s};
 
@@ -70,75 +72,6 @@ private:
     long double interval_, period_, cold_, threshold_, most_, stored_;
     long double next_ = -1e18L;
 };
-
-/// The token bucket of the textbook, with nothing rounded.
-class exact_bucket {
-public:
-    exact_bucket(weir::rate r, std::uint64_t burst)
-        : rate_(r), full_(static_cast<int128>(burst) * r.per.count()), level_(full_)
-    {
-    }
-    bool take(std::uint64_t n, time_point now)
-    {
-        if (now > last_) {
-            auto const refill = static_cast<int128>((now - last_).count()) * static_cast<int128>(rate_.permits);
-            level_ = std::min(full_, level_ + refill);
-            last_ = now;
-        }
-        auto const cost = static_cast<int128>(n) * rate_.per.count();
-        if (level_ < cost) return false;
-        level_ -= cost;
-        return true;
-    }
-    std::uint64_t available(time_point now)
-    {
-        take(0, now);
-        return static_cast<std::uint64_t>(level_ / rate_.per.count());
-    }
-
-private:
-    weir::rate rate_;
-    int128 full_, level_;
-    time_point last_ = start;
-};
-
-struct admitted {
-    time_point at;
-    std::uint64_t n = 1;
-};
-
-/// Whether every window [s, t] holds at most rate * (t - s) + burst. Starts are whole nanoseconds, rounded up.
-bool within_bound(std::vector<admitted> all, weir::rate r, std::uint64_t burst, duration rounding = 0ns)
-{
-    std::sort(all.begin(), all.end(), [](auto const& a, auto const& b) { return a.at < b.at; });
-    int128 sum = 0, lowest = 0;
-    bool first = true;
-    for (auto const& a : all) {
-        auto const refilled = static_cast<int128>(a.at.time_since_epoch().count()) * static_cast<int128>(r.permits);
-        auto const before = sum * r.per.count() - refilled;
-        lowest = first ? before : std::min(lowest, before);
-        first = false;
-        sum += static_cast<int128>(a.n);
-        auto const allowed = static_cast<int128>(burst) * r.per.count() +
-                             static_cast<int128>(rounding.count()) * static_cast<int128>(r.permits);
-        if (sum * r.per.count() - refilled - lowest > allowed) return false;
-    }
-    return true;
-}
-
-template <class Body>
-void together(int n, Body body)
-{
-    std::barrier gate{n};
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < n; ++i)
-        threads.emplace_back([&, i] {
-            gate.arrive_and_wait();
-            body(i);
-        });
-}
-
-duration up_to(std::mt19937_64& g, std::uint64_t ns) { return duration{static_cast<std::int64_t>(g() % (ns + 1))}; }
 
 /// Permits that full load gets in [from, to).
 std::uint64_t full_load(warm_up& w, time_point from, time_point to)

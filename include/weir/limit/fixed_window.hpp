@@ -1,10 +1,9 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
-#include <weir/core/admission.hpp>
 #include <weir/core/time.hpp>
 #include <weir/core/tsc_clock.hpp>
-#include <weir/limit/detail/permit.hpp>
+#include <weir/limit/detail/limiter_verbs.hpp>
 #include <weir/limit/detail/window_word.hpp>
 
 #include <algorithm>
@@ -89,6 +88,7 @@ struct fixed_window_options {
 /// is passed over. Numbers are whole: nothing is rounded, neither after a year of uptime nor at 1e9 per window. A clock
 /// that steps back into an earlier window makes it refuse until the time returns.
 ///
+/// Verbs:   try_acquire, admit, reserve, drain, available, retry_at: detail/limiter_verbs.hpp.
 /// Refuses: errc::rate_limited, retry_at exact if nobody else asks meanwhile; errc::exceeds_burst when n > limit:
 ///          never. n = 0 always passes and takes nothing.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for limit or window.
@@ -96,73 +96,32 @@ struct fixed_window_options {
 /// Cost:    one load, one division and one compare-exchange to admit, no write to refuse; never allocates.
 /// Seen in: examples/18_windows.cpp
 template <clock Clock = tsc_clock>
-class basic_fixed_window {
-    using word = detail::window_word<detail::fixed_count>;
+class basic_fixed_window : public detail::limiter_verbs<detail::window_word<detail::fixed_count>, Clock> {
+    using verbs = detail::limiter_verbs<detail::window_word<detail::fixed_count>, Clock>;
+    using verbs::state_;
 
 public:
     using options = fixed_window_options;
-    using token = detail::permit<word>;
 
     explicit basic_fixed_window(options o = {}, Clock clock = {})
-        : word_(checked(o)), name_(std::move(o.name)), clock_(std::move(clock))
+        : verbs(detail::window_word<detail::fixed_count>{checked(o)}, std::move(o.name), std::move(clock))
     {
-    }
-    basic_fixed_window(basic_fixed_window&&) = default;
-
-    /// Takes n permits of this window, or none. They are spent; to be able to give them back, use admit or reserve.
-    [[nodiscard]] bool try_acquire(std::uint64_t n = 1) noexcept { return try_acquire(n, clock_.now()); }
-    [[nodiscard]] bool try_acquire(std::uint64_t n, time_point now) noexcept { return word_.take(n, now); }
-
-    /// One permit for one call, now.
-    admission<token> admit(time_point now) noexcept { return reserve(1, duration::zero(), now); }
-
-    /// n permits for use at `start_at()`, now or when a later window begins, at most max_wait from now. Refused when
-    /// the wait would be longer; retry_at is when it no longer is.
-    admission<token> reserve(std::uint64_t n, duration max_wait) noexcept { return reserve(n, max_wait, clock_.now()); }
-    admission<token> reserve(std::uint64_t n, duration max_wait, time_point now) noexcept
-    {
-        auto const a = word_.reserve(n, now, max_wait);
-        if (a.admitted) return token{word_, a};
-        return rejection{a.why, a.at, name_};
     }
 
     /// Changes limit and window under load. What this window has spent stays spent, and reservations stay. Permits over
     /// a lowered limit are paid by the next windows.
-    void reconfigure(options const& o) { reconfigure(o, clock_.now()); }
-    void reconfigure(options const& o, time_point now) { word_.reconfigure(checked(o), now); }
-
-    /// Spends what this window has left.
-    void drain() noexcept { drain(clock_.now()); }
-    void drain(time_point now) noexcept { word_.drain(now); }
-
-    /// What this window has left.
-    [[nodiscard]] std::uint64_t available() const noexcept { return available(clock_.now()); }
-    [[nodiscard]] std::uint64_t available(time_point now) const noexcept { return word_.available(now); }
-
-    /// When n permits pass if nobody else asks: `now` or later, `never` when n > limit.
-    [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) const noexcept
-    {
-        return word_.look(n, now, duration::zero()).at;
-    }
+    void reconfigure(options const& o) { reconfigure(o, verbs::clock_.now()); }
+    void reconfigure(options const& o, time_point now) { state_.reconfigure(checked(o), now); }
 
     /// As they are in force.
-    [[nodiscard]] std::uint64_t limit() const noexcept { return word_.frame_now().limit; }
-    [[nodiscard]] duration window() const noexcept
-    {
-        return duration{static_cast<duration::rep>(word_.frame_now().window)};
-    }
-
-    [[nodiscard]] std::string const& name() const noexcept { return name_; }
+    [[nodiscard]] std::uint64_t limit() const noexcept { return state_.limit(); }
+    [[nodiscard]] duration window() const noexcept { return state_.window(); }
 
 private:
     static detail::window_frame checked(options const& o)
     {
         return detail::window_frame::checked(o.limit, detail::fixed_count::most, o.window, "fixed_window_options");
     }
-
-    word word_;
-    std::string name_;
-    [[no_unique_address]] Clock clock_;
 };
 
 /// The fixed window on the processor's counter.

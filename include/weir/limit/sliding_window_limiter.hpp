@@ -1,10 +1,9 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
-#include <weir/core/admission.hpp>
 #include <weir/core/time.hpp>
 #include <weir/core/tsc_clock.hpp>
-#include <weir/limit/detail/permit.hpp>
+#include <weir/limit/detail/limiter_verbs.hpp>
 #include <weir/limit/detail/window_word.hpp>
 
 #include <algorithm>
@@ -126,9 +125,10 @@ struct sliding_window_limiter_options {
 /// span up to a window. It comes near to that, 2 * limit - 1 in one window, when a burst at the end of one is followed
 /// by steady traffic. For no excess at all: sliding_window_log, at 8 bytes a permit.
 ///
-/// A reservation starts at the first instant at which its n permits pass, and who asks later queues behind. A clock
-/// that steps back into an earlier window makes it refuse until the time returns.
+/// A reservation starts at the first instant at which its n permits pass, at most 120 windows from now, and who asks
+/// later queues behind. A clock that steps back into an earlier window makes it refuse until the time returns.
 ///
+/// Verbs:   try_acquire, admit, reserve, drain, available, retry_at: detail/limiter_verbs.hpp.
 /// Refuses: errc::rate_limited, retry_at exact if nobody else asks meanwhile; errc::exceeds_burst when n > limit:
 ///          never. n = 0 always passes and takes nothing.
 /// Throws:  constructor and reconfigure only, std::invalid_argument for limit or window.
@@ -136,63 +136,26 @@ struct sliding_window_limiter_options {
 /// Cost:    one load, one division and one compare-exchange to admit, no write to refuse; never allocates.
 /// Seen in: examples/18_windows.cpp
 template <clock Clock = tsc_clock>
-class basic_sliding_window_limiter {
-    using word = detail::window_word<detail::sliding_count>;
+class basic_sliding_window_limiter : public detail::limiter_verbs<detail::window_word<detail::sliding_count>, Clock> {
+    using verbs = detail::limiter_verbs<detail::window_word<detail::sliding_count>, Clock>;
+    using verbs::state_;
 
 public:
     using options = sliding_window_limiter_options;
-    using token = detail::permit<word>;
 
     explicit basic_sliding_window_limiter(options o = {}, Clock clock = {})
-        : word_(checked(o)), name_(std::move(o.name)), clock_(std::move(clock))
+        : verbs(detail::window_word<detail::sliding_count>{checked(o)}, std::move(o.name), std::move(clock))
     {
-    }
-    basic_sliding_window_limiter(basic_sliding_window_limiter&&) = default;
-
-    /// Takes n permits, or none. They are spent; to be able to give them back, use admit or reserve.
-    [[nodiscard]] bool try_acquire(std::uint64_t n = 1) noexcept { return try_acquire(n, clock_.now()); }
-    [[nodiscard]] bool try_acquire(std::uint64_t n, time_point now) noexcept { return word_.take(n, now); }
-
-    /// One permit for one call, now.
-    admission<token> admit(time_point now) noexcept { return reserve(1, duration::zero(), now); }
-
-    /// n permits for use at `start_at()`, at most max_wait, or 120 windows, from now. They are taken at once. Refused
-    /// when the wait would be longer; retry_at is when it no longer is.
-    admission<token> reserve(std::uint64_t n, duration max_wait) noexcept { return reserve(n, max_wait, clock_.now()); }
-    admission<token> reserve(std::uint64_t n, duration max_wait, time_point now) noexcept
-    {
-        auto const a = word_.reserve(n, now, max_wait);
-        if (a.admitted) return token{word_, a};
-        return rejection{a.why, a.at, name_};
     }
 
     /// Changes limit and window under load. What has been counted stays counted; with another window, all that still
     /// counts goes to the window of now.
-    void reconfigure(options const& o) { reconfigure(o, clock_.now()); }
-    void reconfigure(options const& o, time_point now) { word_.reconfigure(checked(o), now); }
-
-    /// Spends what passes now.
-    void drain() noexcept { drain(clock_.now()); }
-    void drain(time_point now) noexcept { word_.drain(now); }
-
-    /// How many permits pass now.
-    [[nodiscard]] std::uint64_t available() const noexcept { return available(clock_.now()); }
-    [[nodiscard]] std::uint64_t available(time_point now) const noexcept { return word_.available(now); }
-
-    /// When n permits pass if nobody else asks: `now` or later, `never` when n > limit.
-    [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) const noexcept
-    {
-        return word_.look(n, now, duration::zero()).at;
-    }
+    void reconfigure(options const& o) { reconfigure(o, verbs::clock_.now()); }
+    void reconfigure(options const& o, time_point now) { state_.reconfigure(checked(o), now); }
 
     /// As they are in force.
-    [[nodiscard]] std::uint64_t limit() const noexcept { return word_.frame_now().limit; }
-    [[nodiscard]] duration window() const noexcept
-    {
-        return duration{static_cast<duration::rep>(word_.frame_now().window)};
-    }
-
-    [[nodiscard]] std::string const& name() const noexcept { return name_; }
+    [[nodiscard]] std::uint64_t limit() const noexcept { return state_.limit(); }
+    [[nodiscard]] duration window() const noexcept { return state_.window(); }
 
 private:
     static detail::window_frame checked(options const& o)
@@ -200,10 +163,6 @@ private:
         return detail::window_frame::checked(o.limit, detail::sliding_count::most, o.window,
                                              "sliding_window_limiter_options");
     }
-
-    word word_;
-    std::string name_;
-    [[no_unique_address]] Clock clock_;
 };
 
 /// The sliding window on the processor's counter.

@@ -54,6 +54,10 @@ public:
     [[nodiscard]] std::uint64_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
     [[nodiscard]] duration window() const noexcept { return duration{window_.load(std::memory_order_relaxed)}; }
 
+    [[nodiscard]] bool take(std::uint64_t n, time_point now) noexcept
+    {
+        return reserve(n, now, duration::zero()).admitted;
+    }
     [[nodiscard]] answer reserve(std::uint64_t n, time_point now, duration max_wait) noexcept
     {
         if (auto a = look(n, now, max_wait); !a.admitted || n == 0) return a;

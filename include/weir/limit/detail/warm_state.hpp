@@ -100,6 +100,10 @@ public:
     {
     }
 
+    [[nodiscard]] bool take(std::uint64_t n, time_point now) noexcept
+    {
+        return reserve(n, now, duration::zero()).admitted;
+    }
     [[nodiscard]] answer reserve(std::uint64_t n, time_point now, duration max_wait) noexcept
     {
         if (n == 0) return {true, {}, now};

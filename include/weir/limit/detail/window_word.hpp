@@ -149,13 +149,9 @@ public:
         }
     }
 
-    [[nodiscard]] window_frame frame_now() const noexcept
-    {
-        for (auto word = word_.load(std::memory_order_acquire);;) {
-            auto const f = frames_[word & 1].load();
-            if (!replaced(word)) return f;
-        }
-    }
+    // As they are in force.
+    [[nodiscard]] std::uint64_t limit() const noexcept { return frame_now().limit; }
+    [[nodiscard]] duration window() const noexcept { return duration{static_cast<duration::rep>(frame_now().window)}; }
 
     /// Spends what is available.
     void drain(time_point now) noexcept
@@ -213,6 +209,14 @@ private:
         std::uint64_t since;
         bool known;  ///< false: the clock went back further than the frame tells
     };
+
+    [[nodiscard]] window_frame frame_now() const noexcept
+    {
+        for (auto word = word_.load(std::memory_order_acquire);;) {
+            auto const f = frames_[word & 1].load();
+            if (!replaced(word)) return f;
+        }
+    }
 
     /// The frame of `word`, and where `now` lies in it. May renew `word`.
     [[nodiscard]] sight look_at(std::uint64_t& word, time_point now) const noexcept
