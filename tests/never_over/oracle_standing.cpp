@@ -4,6 +4,7 @@
 // change in between, from one per year to 1e9 per second and back: no more is ever admitted than the largest of the
 // bursts.
 
+#include <weir/limit/fixed_window.hpp>
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/rate_permit.hpp>
 #include <weir/limit/sliding_window_limiter.hpp>
@@ -107,6 +108,11 @@ TEST_CASE("at one instant, leaky_bucket: changes of rate and burst make no permi
 TEST_CASE("at one instant, warm_up: changes of rate and burst make no permit")
 {
     never_over<weir::warm_up>(rates_with<weir::warm_up_options>({0, 1, 7, 100, 1000}), 1000);
+}
+
+TEST_CASE("at one instant, fixed_window: changes of window and limit make no permit")
+{
+    never_over<weir::fixed_window>(windows_with<weir::fixed_window_options>({0, 1, 7, 100}), 100);
 }
 
 TEST_CASE("at one instant, sliding_window_limiter: changes of window and limit make no permit")

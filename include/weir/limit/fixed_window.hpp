@@ -61,12 +61,15 @@ struct fixed_count {
         // More than the new limit goes on into the next windows: clamped, a limit put down and up again would mint it.
         auto const index = old.since_or_zero(now) / old.window;
         auto const last = newest(old, slot);
+        auto const begin = next.since_or_zero(now) / next.window * next.limit;
         if (last > index) {
             auto const place = next.since_or_zero(old.instant(old.start(last))) / next.window;
-            return place * next.limit + (slot - last * old.limit);
+            // Nor less than all that was spent and handed out since this window began.
+            return std::max(place * next.limit + (slot - last * old.limit), begin + (slot - index * old.limit));
         }
-        auto const spent = last == index ? slot - std::min(index * old.limit, slot) : 0;
-        return next.since_or_zero(now) / next.window * next.limit + spent;
+        // While the limit was 0, nothing was counted in windows: what was spent before is all there.
+        auto const spent = last == index || old.limit == 0 ? slot - std::min(index * old.limit, slot) : 0;
+        return begin + spent;
     }
 };
 
@@ -109,7 +112,7 @@ public:
     }
 
     /// Changes limit and window under load. What this window has spent stays spent, and reservations stay. Permits over
-    /// a lowered limit are paid by the next windows.
+    /// a lowered limit are paid by the next windows, and those stay paid for when it is raised again.
     void reconfigure(options const& o) { reconfigure(o, verbs::clock_.now()); }
     void reconfigure(options const& o, time_point now) { state_.reconfigure(checked(o), now); }
 
