@@ -70,7 +70,7 @@ verdict flipped_keys(plan const& p)
         if (t.thread == 0 && t.random.one_in(often)) {
             auto next = o;
             auto& rate = next.quotas[0].rate;
-            rate.permits = std::max<std::uint64_t>(1, rate.permits / (1 + t.random.below(5)));
+            rate = slower(rate, t.random);
             auto const from = time.clock.count();
             limiter.reconfigure(next);
             flips.push_back({from, time.clock.count(), rate});

@@ -21,7 +21,7 @@ verdict one_rate(plan const& p, Options const& o, Decide const& decide)
     return judge(h, allowance{p.of.rate}, p.of.burst);
 }
 
-/// Other rates every so often, from one to five times as slow; the burst changes too, below that of the quota.
+/// Other rates every so often; the burst changes too, below that of the quota.
 template <class Limiter, class Options, class Decide>
 verdict flipped_rates(plan const& p, Options const& o, Decide const& decide)
 {
@@ -32,7 +32,7 @@ verdict flipped_rates(plan const& p, Options const& o, Decide const& decide)
     auto const h = run(p, time.clock, disturb_this_thread, [&](turn const& t) {
         if (t.thread == 0 && t.random.one_in(often)) {
             auto next = o;
-            next.rate.permits = std::max<std::uint64_t>(1, o.rate.permits / (1 + t.random.below(5)));
+            next.rate = slower(o.rate, t.random);
             if (t.random.one_in(2)) next.burst = std::max<std::uint64_t>(1, o.burst - t.random.below(o.burst));
             auto const from = time.clock.count();
             limiter.reconfigure(next);

@@ -61,7 +61,7 @@ verdict flips(plan const& p)
     auto const h = run(p, time.clock, disturb_this_thread, [&](turn const& t) {
         if (t.thread == 0 && t.random.one_in(often)) {
             auto next = o;
-            next.rate.permits = std::max<std::uint64_t>(1, o.rate.permits / (1 + t.random.below(5)));
+            next.rate = slower(o.rate, t.random);
             if (t.random.one_in(2)) next.burst = std::max<std::uint64_t>(1, o.burst - t.random.below(o.burst));
             auto const from = time.clock.count();
             limiter.reconfigure(next);

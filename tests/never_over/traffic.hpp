@@ -113,6 +113,16 @@ struct turn {
     }
 };
 
+/// Another rate for a while: one to five times as slow, or down to a billionth.
+[[nodiscard]] inline weir::rate slower(weir::rate r, cheap_random& random)
+{
+    std::uint64_t by = 1 + random.below(5);
+    if (random.one_in(4))
+        for (auto k = random.below(10); k > 0; --k) by *= 10;
+    r.permits = std::max<std::uint64_t>(1, r.permits / by);
+    return r;
+}
+
 /// Runs `decide(turn)` on all threads at once.
 template <class Decide>
 history run(plan const& p, run_clock clock, void (*start_of_thread)(std::uint64_t), Decide const& decide)
