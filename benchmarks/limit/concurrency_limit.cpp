@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// What a concurrency limit adds to a call: taking a slot and giving it back, which no exact limit does in less than two
-// operations on a locked line; refusing; and handing a slot to one who waits.
+// What a concurrency limit adds to a call: taking a slot and giving it back, which no exact limit that threads share
+// does in less than two operations on a locked line; refusing; and handing a slot to one who waits.
 
 #include "../support/limiters.hpp"
 
@@ -115,7 +115,6 @@ int main(int argc, char** argv)
              .value = t.ns(pair),
              .limit = 5,
              .unit = "ns",
-             .moonshot = "striped, 400 M/s on two threads",
              .note = note});
     return r.finish();
 }
