@@ -1,9 +1,9 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // Where a limiter gets its time is its template parameter. The dearest part of a decision is reading the clock, so
-// there is a choice: `steady_clock` (the default), `tsc_clock` (the same time at half the price, where the processor
-// allows), `coarse_clock` (a fifth, milliseconds old) and `ticker` (read once per turn of an event loop, nothing per
-// decision). They tell one time, so they may be mixed.
+// there is a choice: `tsc_clock` (the default: steady time at half the price, where the processor allows),
+// `steady_clock` (the system's), `coarse_clock` (a fifth of its price, milliseconds old) and `ticker` (read once per
+// turn of an event loop, nothing per decision). They tell one time, so they may be mixed.
 //
 // Expected output:
 //   steady_clock: 3 of 5 pass

@@ -1,7 +1,14 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <weir/async/async_acquire.hpp>
+#include <weir/limit/drain_on.hpp>
+#include <weir/limit/fixed_window.hpp>
+#include <weir/limit/keyed_limiter.hpp>
 #include <weir/limit/leaky_bucket.hpp>
+#include <weir/limit/sliding_window_limiter.hpp>
+#include <weir/limit/sliding_window_log.hpp>
+#include <weir/limit/striped_token_bucket.hpp>
 #include <weir/limit/token_bucket.hpp>
+#include <weir/limit/warm_up.hpp>
 #include <weir/testing/virtual_time.hpp>
 
 #include <doctest/doctest.h>
@@ -16,8 +23,10 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <array>
 #include <atomic>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -120,6 +129,57 @@ TEST_CASE("async_acquire: the last waiter's permit goes back when it is cancelle
         CHECK(got == asio::error::operation_aborted);
         CHECK(bucket.retry_at(1, w.now()) == w.begin + 100ms);
         CHECK(w.waiting() == 0);
+    }
+}
+
+TEST_CASE(
+    "async_acquire: whatever the rate limiter, who came first is first, and who gives up makes room for the others")
+{
+    using times = std::vector<weir::duration>;
+    auto const ask = [](auto&& limiter) {
+        world w;
+        while (limiter.try_acquire(1, w.now())) {}
+        std::string order;
+        times at;
+        std::array<asio::cancellation_signal, 5> stop;
+        for (unsigned i = 0; i < stop.size(); ++i)
+            weir::async_acquire(w.get_executor(), limiter, 1, 1h,
+                                asio::bind_cancellation_slot(stop[i].slot(), [&, i](error_code ec) {
+                                    order += static_cast<char>((ec ? 'a' : 'A') + static_cast<int>(i));
+                                    if (!ec) at.push_back(w.elapsed());
+                                }));
+        w.poll();
+        stop[1].emit(asio::cancellation_type::terminal);
+        w.poll();
+        CHECK_FALSE(limiter.try_acquire(1, w.now()));  // a newcomer overtakes nobody
+        w.run();
+        CHECK(order == "bACDE");
+        CHECK(w.waiting() == 0);
+        return at;
+    };
+    times const evenly{100ms, 200ms, 300ms, 400ms}, in_pairs{1s, 1s, 2s, 2s};
+    auto const ten = weir::per_second(10);
+    weir::striped_token_bucket striped{{.rate = ten, .burst = 1}};
+    weir::leaky_bucket leaky{{.rate = ten}};
+    weir::fixed_window fixed{{.limit = 2, .window = 1s}};
+    weir::sliding_window_limiter sliding{{.limit = 2, .window = 1s}};
+    weir::sliding_window_log log{{.limit = 2, .window = 1s}};
+    weir::warm_up warm{{.rate = ten, .burst = 1}};
+    weir::keyed_limiter<> keyed{{.quotas = {{ten, 1}}, .capacity = 10}};
+    weir::token_bucket drained{{.rate = ten, .burst = 1}};
+    CHECK(ask(striped) == evenly);
+    CHECK(ask(leaky) == evenly);
+    CHECK(ask(fixed) == in_pairs);
+    CHECK(ask(sliding) == times{1500ms, 2s, 3s, 4s});
+    CHECK(ask(log) == in_pairs);
+    CHECK(ask(keyed.of(7)) == evenly);
+    CHECK(ask(weir::drain_on{drained}) == evenly);
+    weir::duration before{}, gap = 300ms;  // cold it has a third of the rate, then more and more
+    for (auto const at : ask(warm)) {
+        CHECK(at - before < gap);
+        CHECK(at - before > 250ms);
+        gap = at - before;
+        before = at;
     }
 }
 

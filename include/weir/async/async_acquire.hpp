@@ -72,7 +72,8 @@ concept limiter_argument = rate_limiter<std::remove_reference_t<L>> &&
 ///               optional std::pair<void const*, std::uint64_t>, are one queue, as keyed_limiter::of(key) has it;
 ///               without one they give their place to nobody.
 /// Cost:         without a wait, that of a post. A wait is one allocation from the handler's allocator and a short
-///               lock; all waits of a limiter in a context are one node in its timer queue.
+///               lock, and every few waits one block from the heap for the queue of the limiter; all waits of a limiter
+///               in a context are one node in its timer queue.
 /// Seen in:      examples/13_wait_for_a_permit.cpp
 template <class Executor, detail::limiter_argument Limiter, class Token>
 auto async_acquire(Executor const& executor, Limiter&& limiter, std::uint64_t n, duration max_wait, Token&& token);

@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <thread>
 
+#ifndef __SIZEOF_INT128__
+#error "weir reckons rates in 128-bit integers: it needs GCC or Clang and a 64-bit target"
+#endif
+
 namespace weir {
 
 /// Every span of time in weir: nanoseconds, signed, 64 bits.
@@ -36,6 +40,8 @@ inline constexpr time_point never = time_point::max();
 
 /// Something that tells the time. A policy holds a copy, so a clock is small, or a handle to shared state.
 /// `sleep_until` is needed only where a blocking `call` waits.
+/// Policies call `now` also under a short lock of theirs and between the attempts of a compare-exchange, as some bounds
+/// rest on the order of readings: any thread may call it, and it does not wait, throw or ask the policy.
 template <class C>
 concept clock = std::copy_constructible<C> && requires(C const& c) {
     {

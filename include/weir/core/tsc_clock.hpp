@@ -27,7 +27,9 @@ namespace weir {
 /// Its instants are steady_clock's, a microsecond or two apart, and may be mixed with them. For one thread it never
 /// goes back. What another thread read just before may be later by as much as two readings of the clock take, and by
 /// under a microsecond at the moment of a comparison; policies take that as an older `now`, and admit no more for it.
-/// Threads: any.   Cost: one rdtsc, about 10 ns; 25 ns where it is steady_clock.   Seen in: examples/20_clocks.cpp
+/// Threads: any.   Cost: one rdtsc, about 10 ns; 25 ns where it is steady_clock. The first reading of a process opens a
+/// file of /sys, some ten microseconds; who may not wait for that reads the clock once before.
+/// Seen in: examples/20_clocks.cpp
 struct tsc_clock {
     [[nodiscard]] static time_point now() noexcept;
 

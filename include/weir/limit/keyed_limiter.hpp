@@ -96,8 +96,8 @@ public:
     {
     }
 
-    /// Everything there is to one key: a gate for a pipeline, with the verbs below. Cheap; the limiter outlives it. In a
-    /// pipeline for all keys stands the limiter itself, if its keys are text, or limit/keyed_by.hpp.
+    /// Everything there is to one key: a gate for a pipeline, with the verbs below. Cheap; the limiter outlives it.
+    /// In a pipeline for all keys stands the limiter itself, if its keys are text, or limit/keyed_by.hpp.
     [[nodiscard]] gate of(key_view key) noexcept { return of(key, quota_of(key)); }
     /// Precondition: quota is an index into options.quotas.
     [[nodiscard]] gate of(key_view key, std::size_t quota) noexcept { return {*this, hash_(key), quota}; }
@@ -154,8 +154,8 @@ public:
 
     /// Changes the quotas, as many as there were, under load and whatever the number of keys. Every key keeps its debt,
     /// counted in permits. Rates and bursts may grow to 32 times the largest of the construction, mostly to much more.
-    /// Capacity, seed and name stay as they are. What has passed since `now` counts at the new rate, also for a key that
-    /// was asked for meanwhile; without `now` it is the time at which the old rates have gone out of use, and whoever
+    /// Capacity, seed and name stay as they are. What has passed since `now` counts at the new rate, also for a key
+    /// that was asked for meanwhile; without `now` it is the time at which the old rates have gone out of use, and who
     /// asks in that moment waits for it. Who is told a time from before is judged by the rate of then; where it has
     /// changed more than once since, he may be refused instead.
     void reconfigure(options const& o) { table_->reconfigure(o.quotas, clock_); }
