@@ -8,6 +8,7 @@
 #include <weir/limit/hierarchical_limit.hpp>
 #include <weir/limit/keyed_limiter.hpp>
 #include <weir/limit/leaky_bucket.hpp>
+#include <weir/limit/striped_token_bucket.hpp>
 #include <weir/limit/token_bucket.hpp>
 #include <weir/limit/warm_up.hpp>
 
@@ -337,6 +338,37 @@ TEST_CASE("token_bucket: a million decisions with leases, never ahead of exact a
         }
     }
     CHECK(leased > 1000);
+}
+
+TEST_CASE("striped_token_bucket: a million decisions, never ahead of exact arithmetic")
+{
+    generator g{8};
+    std::uint64_t permits = 0;
+    for (int quota = 0; quota < 500; ++quota) {
+        CAPTURE(quota);
+        auto const r = any_rate(g);
+        auto const burst = any_burst(g);
+        CAPTURE(r.permits);
+        CAPTURE(r.per.count());
+        CAPTURE(burst);
+        any_clock clock{g};
+        weir::basic_striped_token_bucket<manual> limiter{{.rate = r, .burst = burst, .stripes = 1u << g() % 4},
+                                                         manual{&clock.now}};
+        exact_bucket oracle{r, burst};
+        for (int i = 0; i < 2'000; ++i) {
+            CAPTURE(i);
+            clock.go_on(g, oracle, false);
+            CAPTURE(clock.now);
+            auto const n = any_n(g, burst);
+            CAPTURE(n);
+            bool const admitted = g() % 2 == 0 ? limiter.try_acquire(n, at(clock.now)) : limiter.try_acquire(n);
+            if (!admitted) continue;
+            REQUIRE(oracle.fits(n, clock.now));
+            oracle.take(n, clock.now);
+            permits += n;
+        }
+    }
+    CHECK(permits > 1'000'000);
 }
 
 TEST_CASE("warm_up: a million decisions, never ahead of exact arithmetic")

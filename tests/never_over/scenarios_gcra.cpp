@@ -2,6 +2,7 @@
 
 #include "never_over/scenario.hpp"
 
+#include <weir/limit/hierarchical_limit.hpp>
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/token_bucket.hpp>
 
@@ -152,6 +153,35 @@ struct rebase {
     std::string end() { return over(events, allowance{rate}, 2); }
 };
 
+/// Two callers of one tenant, one of whom gives his share back, and a third of another tenant, who has nobody beside him.
+struct levels {
+    struct standing {
+        [[nodiscard]] static weir::time_point now() noexcept { return at(t0); }
+    };
+    using bucket = weir::basic_token_bucket<standing>;
+    static constexpr weir::rate rate{1, 10ns};
+    bucket first{{.rate = rate, .burst = 1}}, second{{.rate = rate, .burst = 1}}, both{{.rate = rate, .burst = 2}};
+    unsigned of_first = 0, of_second = 0;
+
+    void thread(unsigned i)
+    {
+        weir::basic_hierarchical_limit limits(standing{}, i == 2 ? second : first, both);
+        auto a = limits.admit(at(t0));
+        if (!a) return;
+        if (i == 1) return (void)a->cancel();
+        a->record(weir::outcome::success(), at(t0));
+        ++(i == 2 ? of_second : of_first);
+    }
+    std::string end()
+    {
+        if (of_first > 1) return "two of one tenant who has one";
+        if (of_second != 1) return "a tenant who has nobody beside him was refused";
+        if (first.available(at(t0)) + of_first > 1 || both.available(at(t0)) + of_first + of_second > 2)
+            return "a share has come back that was used";
+        return {};
+    }
+};
+
 scenarios const of_gcra{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<takes>("gcra: takes, late ones too", 3, 2));
     all.push_back(make_scenario<takes_at_once>("gcra: takes at one instant", 3, 2));
@@ -159,6 +189,7 @@ scenarios const of_gcra{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<two_undo>("gcra: two undos", 3, 2));
     all.push_back(make_scenario<reservations>("gcra: reservations ahead and an undo", 3, 2));
     all.push_back(make_scenario<rebase>("gcra: the origin moves", 3, 2));
+    all.push_back(make_scenario<levels>("hierarchical_limit: two of one tenant, one of another", 3, 2));
     using bucket = weir::basic_token_bucket<stepping_clock>;
     using leaky = weir::basic_leaky_bucket<stepping_clock>;
     all.push_back(make_scenario<flips<bucket, weir::token_bucket_options>>("token_bucket: rates change", 3, 2));
