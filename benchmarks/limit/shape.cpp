@@ -6,17 +6,44 @@
 
 #include "../support/report.hpp"
 
+#include <weir/http/byte_rate.hpp>
 #include <weir/limit/fixed_window.hpp>
+#include <weir/limit/hierarchical_limit.hpp>
+#include <weir/limit/keyed_limiter.hpp>
 #include <weir/limit/leaky_bucket.hpp>
 #include <weir/limit/sliding_window_limiter.hpp>
 #include <weir/limit/sliding_window_log.hpp>
+#include <weir/limit/striped_token_bucket.hpp>
 #include <weir/limit/token_bucket.hpp>
 #include <weir/limit/warm_up.hpp>
+#include <weir/testing/manual_clock.hpp>
+
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/rate_policy.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <string>
 #include <vector>
+
+namespace {
+
+struct asking {};
+using byte_rate = weir::http::basic_byte_rate<weir::testing::manual_clock>;
+
+}  // namespace
+
+/// In place of a stream: Beast lets nobody else ask a policy.
+template <>
+class boost::beast::basic_stream<asking, asking, asking> {
+public:
+    static bool send(byte_rate& limit)
+    {
+        if (rate_policy_access::available_write_bytes(limit) == 0) return false;
+        rate_policy_access::transfer_write_bytes(limit, 1);
+        return true;
+    }
+};
 
 namespace {
 
@@ -76,6 +103,18 @@ int main(int argc, char** argv)
     weir::token_bucket token({.rate = rate, .burst = 30});
     draw(r, "token_bucket", at_once(token));
 
+    weir::striped_token_bucket striped({.rate = rate, .burst = 30});
+    draw(r, "striped_token_bucket", at_once(striped));
+
+    weir::keyed_limiter<> keyed({.quotas = {{rate, 30}}, .capacity = 100});
+    auto key = keyed.of(7);
+    draw(r, "keyed_limiter, a key", at_once(key));
+
+    weir::token_bucket tenant({.rate = rate, .burst = 30});
+    weir::sliding_window_log everybody({.limit = 60, .window = 500ms});
+    weir::hierarchical_limit levels(tenant, everybody);
+    draw(r, "hierarchical_limit: and at most 60 in 500 ms", at_once(levels));
+
     weir::leaky_bucket shaper({.rate = rate, .max_wait = 500ms});
     draw(r, "leaky_bucket", [&](time_point now) {
         auto a = shaper.admit(now);
@@ -84,6 +123,9 @@ int main(int argc, char** argv)
         a->record(weir::outcome::success(), at);
         return at;
     });
+
+    weir::leaky_bucket meter({.rate = rate, .max_wait = 0s});
+    draw(r, "leaky_bucket as a meter", at_once(meter));
 
     weir::fixed_window fixed({.limit = 100, .window = 1s});
     draw(r, "fixed_window", at_once(fixed));
@@ -96,6 +138,13 @@ int main(int argc, char** argv)
 
     weir::warm_up warm({.rate = rate, .warm_up = 2s, .burst = 30});
     draw(r, "warm_up", at_once(warm));
+
+    weir::testing::manual_clock clock(start);
+    byte_rate bytes({.write = 100, .burst = 300ms, .least = 1}, clock);
+    draw(r, "byte_rate: bytes", [&](time_point now) {
+        clock.set(now);
+        return boost::beast::basic_stream<asking, asking, asking>::send(bytes) ? now : weir::never;
+    });
 
     return r.finish();
 }
