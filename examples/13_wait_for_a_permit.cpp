@@ -2,7 +2,8 @@
 //
 // A limiter that makes callers wait instead of refusing them. Permits of a rate limiter are reserved in the order of
 // asking, so each waiter sleeps once, until its own turn; when one gives up, those behind it move up. Slots of a
-// concurrency limit go to the oldest waiter. A wait is bounded, and no permit is lost by a cancel.
+// concurrency limit go to the oldest waiter. A wait is bounded, and no permit is lost by a cancel. A consumer that has
+// nothing else to do may even wait for a circuit to close.
 //
 // Expected output:
 //      0 ms  report 1 starts
@@ -12,7 +13,13 @@
 //    100 ms  one slot: first in, first served
 //    150 ms  a slot for A
 //    200 ms  a slot for B
+//    200 ms  the circuit is open
+//    700 ms  the circuit is half_open
+//    700 ms  the consumer asks again
+//    700 ms  the circuit is closed
 #include <weir/async/async_acquire.hpp>
+#include <weir/async/async_acquire_circuit.hpp>
+#include <weir/async/half_open_timer.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/limit/token_bucket.hpp>
 #include <weir/testing/virtual_time.hpp>
@@ -20,6 +27,7 @@
 #include <boost/asio.hpp>
 
 #include <cstdio>
+#include <string>
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
@@ -62,5 +70,21 @@ int main()
                 std::printf("%4d ms  a slot for %c\n", elapsed(), name);
             },  // the slot is given back here
             asio::detached);
+    world.run();
+
+    weir::circuit_breaker circuit{{.consecutive_failures = 1, .open_for = 500ms, .half_open_probes = 1}};
+    circuit.on_transition([&](weir::circuit_transition const& t) {
+        std::printf("%4d ms  the circuit is %s\n", elapsed(), std::string(to_string(t.to)).c_str());
+    });
+    weir::half_open_timer in_time(world.get_executor(), circuit);  // told by the clock, not by the next call
+    circuit.admit(world.now())->record(weir::outcome::failure(), world.now());
+    asio::co_spawn(
+        world.get_executor(),
+        [&]() -> asio::awaitable<void> {
+            auto leave = co_await weir::async_acquire(circuit, 1s, asio::use_awaitable);
+            std::printf("%4d ms  the consumer asks again\n", elapsed());
+            leave.record(weir::outcome::success(), world.now());
+        },
+        asio::detached);
     world.run();
 }

@@ -1,18 +1,21 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // Another asynchronous operation, when the first one has failed for good. The shop is asked through a pipeline; if that
-// fails, its mirror, which is slower; if that fails as well, the answer carries both failures. Chaos makes the trouble,
-// and since the program runs in virtual time, none of the delays is waited out.
+// fails, its mirror, which is slower; if that fails as well, the answer carries both failures. And what was kept of a
+// better time may be better than nothing. Chaos makes the trouble, and since the program runs in virtual time, none of
+// the delays is waited out.
 //
 // Expected output:
 //   all is well:          42 after 20 ms
 //   the shop is down:     42 after 330 ms, from the mirror, for: Connection reset by peer
 //   the shop is slow:     42 after 800 ms, from the mirror, for: attempt timed out
 //   both are down:        nothing after 30 ms: Connection reset by peer; the mirror: No route to host
+//   out of the cache:     42, a second old or more, for: Connection reset by peer
 
 #include <weir/async/async_call.hpp>
 #include <weir/async/async_chaos.hpp>
 #include <weir/async/async_fallback.hpp>
+#include <weir/async/async_stale_cache.hpp>
 #include <weir/testing/virtual_time.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -22,6 +25,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <cstdio>
+#include <string>
 #include <system_error>
 
 namespace asio = boost::asio;
@@ -64,6 +68,10 @@ asio::awaitable<void> shopping(weir::testing::virtual_time& world)
             std::printf("%d after %d ms\n", *r, took);
     };
 
+    weir::stale_cache<std::string, int> cache{{.fresh_for = 1s, .stale_for = 1h}};
+    auto const from_shop = [&] { return guarded.async_call(shop, asio::use_awaitable); };
+    (void)co_await cache.async_call("tea", from_shop, asio::use_awaitable);
+
     co_await ask("all is well:");
     shop_chaos.reconfigure({.enabled = true, .fault_rate = 1});
     co_await ask("the shop is down:");
@@ -73,6 +81,10 @@ asio::awaitable<void> shopping(weir::testing::virtual_time& world)
     mirror_chaos.reconfigure(
         {.enabled = true, .fault_rate = 1, .fault = std::make_error_code(std::errc::host_unreachable)});
     co_await ask("both are down:");
+
+    auto const kept = co_await cache.async_call("tea", from_shop, asio::use_awaitable);
+    std::printf("out of the cache:     %d, %s, for: %s\n", *kept, kept.stale ? "a second old or more" : "fresh",
+                kept.error ? kept.error->code.message().c_str() : "no reason");
 }
 
 int main()

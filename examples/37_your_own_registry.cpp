@@ -12,9 +12,11 @@
 //     80 s  which is undone          a b    live
 //     85 s  the service is retired   a b    stale
 //     95 s  and that is believed            live
+//   a dashboard reads: stock_connected 1
 
 #include <weir/async/timer.hpp>
 #include <weir/registry/watcher.hpp>
+#include <weir/telemetry/prometheus.hpp>
 #include <weir/testing/virtual_time.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -101,4 +103,11 @@ int main()
     rows.machines.clear();
     show(85s, "the service is retired");
     show(95s, "and that is believed");
+
+    // The age of what is known, how often asking failed and so on: a page for Prometheus, made anew each time it asks.
+    weir::telemetry::prometheus page;
+    page.add("stock", watch.status(), world.now());
+    auto const text = page.text();
+    auto const line = text.find("\nstock_connected ") + 1;
+    std::printf("a dashboard reads: %s\n", text.substr(line, text.find('\n', line) - line).c_str());
 }

@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// HTTP over TLS. A client verifies as it comes, with no option set: who vouches for the certificate, its dates, and that
-// it is for the host that was asked for. Whoever cannot prove who he is gets nothing, not even the request. The server
-// here has a certificate made on the spot, for the name shop.internal.
+// HTTP over TLS. A client verifies as it comes, with no option set: who vouches for the certificate, its dates, and
+// that it is for the host that was asked for. Whoever cannot prove who he is gets nothing, not even the request. The
+// server here has a certificate made on the spot, for the name shop.internal.
 //
 // Expected output:
 //   an authority that nobody knows   certificate verify failed

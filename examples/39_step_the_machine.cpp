@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
-// weir on an event loop of your own. A program that has neither Asio nor threads drives the machine inside a pipeline by
-// hand: it does no I/O, reads no clock and waits for nobody, it only says what to do next. `guarded_call` below is all
-// there is to it. The loop here is a list of events, with a clock that jumps; yours has epoll, a window or a game.
+// weir on an event loop of your own. A program that has neither Asio nor threads drives the machine inside a pipeline
+// by hand: it does no I/O, reads no clock and waits for nobody, it only says what to do next. `guarded_call` below is
+// all there is to it. The loop here is a list of events, with a clock that jumps; yours has epoll, a window or a game.
 //
 // Expected output:
 //   at   0 ms: tea: attempt 1 is sent
