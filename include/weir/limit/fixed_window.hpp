@@ -81,11 +81,12 @@ struct fixed_window_options {
     std::string name = "fixed_window";          ///< the gate name in refusals; fixed at construction
 };
 
-/// Admits `limit` permits in each window of the clock: [0, window), [window, 2 * window) and so on. For quotas that are
-/// counted so on the other side ("1000 per minute"). What is not used in a window is lost.
+/// Admits `limit` permits in each window of the clock: [0, window), [window, 2 * window) and so on, of steady time, as
+/// it mostly began with the machine. What is not used in a window is lost.
 ///
-/// Known excess: a span shorter than a window, across the edge of two, may see 2 * limit, back to back. Where that
-/// hurts, take sliding_window_log or token_bucket.
+/// Known excess: a span shorter than a window, across the edge of two, may see 2 * limit, back to back. So may a minute
+/// or a day of the calendar, as a peer counts that says "1000 per minute", for its edges are others. Where that hurts,
+/// take sliding_window_log or token_bucket.
 ///
 /// A reservation takes permits of a later window; n permits come from one window, so what the windows before have left
 /// is passed over. Numbers are whole: nothing is rounded, neither after a year of uptime nor at 1e9 per window. A clock
