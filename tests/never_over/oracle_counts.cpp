@@ -4,6 +4,7 @@
 
 #include "never_over/history.hpp"
 #include "never_over/restless.hpp"
+#include "support/thorough.hpp"
 
 #include <weir/limit/adaptive_limit.hpp>
 #include <weir/limit/concurrency_limit.hpp>
@@ -220,7 +221,7 @@ TEST_CASE("concurrency_limit: a million steps as a list of callers has them")
 TEST_CASE("adaptive_limit: a million steps as a list of callers has them")
 {
     generator g{6};
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < weir::test::thorough(200); ++round) {
         CAPTURE(round);
         std::uint32_t most = 1 + static_cast<std::uint32_t>(g() % 6);
         weir::adaptive_limit<restless> limiter{{.concurrency = {most}}};
@@ -254,7 +255,7 @@ TEST_CASE("partitioned_limit: a million steps as lists of callers have them")
 {
     using limit_type = weir::partitioned_limit<restless>;
     generator g{7};
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < weir::test::thorough(200); ++round) {
         CAPTURE(round);
         std::uint32_t const most = 1 + static_cast<std::uint32_t>(g() % 12);
         constexpr std::int64_t claim = 20;
@@ -301,7 +302,7 @@ TEST_CASE("shedding_queue: a million steps, and whoever waits is told once, whil
         int told = 0;
     };
     generator g{8};
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < weir::test::thorough(200); ++round) {
         CAPTURE(round);
         auto limit = static_cast<std::uint32_t>(1 + g() % 6);
         auto most = static_cast<std::uint32_t>(g() % 8);
