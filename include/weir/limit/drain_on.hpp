@@ -60,7 +60,7 @@ template <class L>
 ///
 /// Threads: as the limiter; `predicate` is called by several at once. Move it only before first use.
 /// Cost:    the limiter's. Never allocates.   Lifetimes: an inner limiter given by name outlives it; it outlives its
-///          tokens.   Seen in: tests/limit/drain_on.cpp, tests/limit/keyed_by.cpp
+///          tokens.   Seen in: examples/41_polite.cpp, examples/44_one_pipeline_for_all.cpp
 template <class Limiter, class Predicate = throttled>
 class drain_on : public detail::gate_wrapper<Limiter> {
     using base = detail::gate_wrapper<Limiter>;

@@ -48,7 +48,7 @@ private:
 /// Threads: as the inner gate; a generator is used by one thread at a time.
 /// Cost:    the inner gate's, and one random number for each that has to wait. Never allocates. The first one of a
 ///          thread asks std::random_device for a seed; a system that has none ends the program, as nothing here throws.
-/// Lifetimes: an inner gate given by name outlives it.   Seen in: tests/limit/jittered.cpp
+/// Lifetimes: an inner gate given by name outlives it.   Seen in: examples/41_polite.cpp
 template <class Gate>
 class jittered : public detail::gate_wrapper<Gate> {
     using base = detail::gate_wrapper<Gate>;

@@ -24,7 +24,7 @@ namespace weir {
 ///
 /// Refuses: as the limiter.   Threads: as the limiter; `key_of` is called by several at once, and does not throw.
 /// Cost:    the limiter's, and that of `key_of`.   Lifetimes: a limiter given by name outlives it.
-/// Seen in: tests/limit/keyed_by.cpp
+/// Seen in: examples/44_one_pipeline_for_all.cpp
 template <class Limiter, class KeyOf>
 class keyed_by {
     using inner_limiter = std::remove_reference_t<Limiter>;
