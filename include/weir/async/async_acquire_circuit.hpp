@@ -41,7 +41,7 @@ namespace weir {
 /// Lifetimes:    the breaker, until completion; where a context is destroyed under its waiters, until then.
 /// Cost:         without a wait, that of a post. A wait is one allocation from the handler's allocator and a node in
 ///               the timer queue. A change of state is a question for each who gets through, and one more.
-/// Seen in:      tests/async/async_acquire_circuit.cpp
+/// Seen in:      examples/13_wait_for_a_permit.cpp
 template <class Executor, clock Clock, class Token>
 auto async_acquire(Executor const& executor, basic_circuit_breaker<Clock>& breaker, duration max_wait, Token&& token);
 

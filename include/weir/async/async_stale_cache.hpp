@@ -50,7 +50,7 @@ namespace weir {
 ///               called.
 /// Cost:         one allocation where the value is fresh; else one more, from the handler's allocator, one for a
 ///               coroutine, and what the cache needs.
-/// Seen in:      tests/async/async_stale_cache.cpp
+/// Seen in:      examples/35_async_fallback.cpp
 template <class Executor, class Cache, class Judge, class Op, class Token>
 auto async_stale_cache(Executor const& executor, detail::judged_cache<Cache, Judge> const& cache,
                        typename Cache::key_type key, Op&& op, Token&& token);

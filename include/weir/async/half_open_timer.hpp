@@ -29,7 +29,7 @@ namespace weir {
 /// Lifetimes: the breaker and the context outlive it. Its listener stays in the breaker, and then does nothing.
 /// Context:   kept running while a change is due.
 /// Cost:      a post for each transition, a wait for each change that is due; nothing for a call.
-/// Seen in:   tests/async/half_open_timer.cpp
+/// Seen in:   examples/13_wait_for_a_permit.cpp
 template <class Breaker = circuit_breaker>
 class half_open_timer {
 public:

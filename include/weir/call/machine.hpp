@@ -39,7 +39,7 @@ namespace weir {
 /// outcome, and only then the retry rule is asked.
 ///
 /// Threads: one at a time.   Throws: what a gate's `admit` throws; tokens taken before are given back.
-/// Cost:    no allocation; the gates' own.
+/// Cost:    no allocation; the gates' own.   Seen in: examples/39_step_the_machine.cpp
 template <class Pipeline, std::size_t InFlight = 1>
 class machine {
 public:

@@ -32,7 +32,7 @@ namespace weir::http {
 ///                                                asio::use_awaitable);
 ///
 /// `http::client` sends both on, for an attempt: see client_options.deadline_header and .priority_header.
-/// Seen in: tests/http/priority_header.cpp
+/// Seen in: examples/42_passed_on.cpp
 [[nodiscard]] inline call_options carried_by(request const& r, time_point now) noexcept
 {
     return {.deadline = deadline_of(r, now), .priority = priority_of(r)};

@@ -36,6 +36,7 @@ struct tls_options {
 /// has been written. A connection that ends without TLS's own goodbye never completes an answer.
 /// Throws:    the constructor: std::invalid_argument naming the option whose file or text cannot be used.
 /// Threads:   copies share one ssl::context and may be used from several.
+/// Seen in:   examples/38_tls.cpp
 class tls_transport {
 public:
     template <class Executor>

@@ -27,7 +27,7 @@ namespace weir::http {
 ///       };
 ///       auto stock = co_await guarded.async_call(ask, asio::use_awaitable);
 ///
-/// Seen in: tests/http/trace_context.cpp
+/// Seen in: examples/42_passed_on.cpp
 struct trace_context {
     std::array<std::uint8_t, 16> trace_id{};  ///< of all spans of the trace; not all zero
     std::array<std::uint8_t, 8> parent_id{};  ///< of the span that sends the request; not all zero

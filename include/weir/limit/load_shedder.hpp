@@ -58,7 +58,7 @@ struct [[nodiscard]] load_shedder_token {
 ///          nobody waits. 2 KiB. Nothing allocates.
 /// Source:  H. Zhou et al., "Overload Control for Scaling WeChat Microservices" (DAGOR), SoCC 2018: the signal, the
 ///          window, both steps and their size; there the first, a twentieth, is taken off the admitted.
-/// Seen in: tests/limit/load_shedder.cpp
+/// Seen in: examples/40_overload.cpp
 class load_shedder {
 public:
     using options = load_shedder_options;

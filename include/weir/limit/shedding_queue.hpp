@@ -43,7 +43,7 @@ namespace weir {
 /// Cost:    one mutex to admit, one to settle. Never allocates: a waiter brings its own place in the queue.
 /// Source:  B. Maurer, "Fail at Scale", ACM Queue 13(8), 2015 (CoDel with adaptive LIFO, 5 and 100 ms); K. Nichols,
 ///          V. Jacobson, "Controlling Queue Delay", 2012.
-/// Seen in: tests/limit/shedding_queue.cpp
+/// Seen in: examples/43_shedding_queue.cpp
 template <limit_algorithm Algorithm = fixed_limit>
 class shedding_queue {
 public:
