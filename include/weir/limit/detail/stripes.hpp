@@ -320,10 +320,10 @@ bool striped_gcra::fill_and_take(part& mine, std::uint64_t n, Clock const& clock
     if (got.admitted) return true;
 
     auto const ns = now.time_since_epoch().count();
-    auto const quantum = quantum_.load(std::memory_order_relaxed);
+    duration const quantum{quantum_.load(std::memory_order_relaxed)};
     auto const due = mine.next_scan.load(std::memory_order_relaxed);
-    if (ns >= due || due - ns > quantum) {  // or the clock went back
-        mine.next_scan.store(ns + quantum, std::memory_order_relaxed);
+    if (ns >= due || between(now, time_point{duration{due}}) > quantum) {  // or the clock went back
+        mine.next_scan.store(later(now, quantum).time_since_epoch().count(), std::memory_order_relaxed);
         mine.put(collect(mine, static_cast<std::int32_t>(n), most));
         if (mine.held() > 0 && mine.take(n)) return true;
     }
