@@ -65,6 +65,8 @@ template <class Limiter, class Predicate = throttled>
 class drain_on : public detail::gate_wrapper<Limiter> {
     using base = detail::gate_wrapper<Limiter>;
     using inner_limiter = typename base::inner_gate;
+    static_assert(any_gate<inner_limiter>,
+                  "weir::drain_on: this is no gate; a limiter whose keys are no text goes into a weir::keyed_by first");
     using inner_token = typename decltype(detail::some_answer(std::declval<inner_limiter&>()))::token_type;
     using part = decltype(detail::drained_part(std::declval<inner_limiter&>()));
     static constexpr bool by_facts = detail::drains_by_facts<inner_limiter>;
