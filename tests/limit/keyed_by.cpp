@@ -7,14 +7,17 @@
 #include <weir/call/pipeline.hpp>
 #include <weir/limit/drain_on.hpp>
 #include <weir/limit/ip_key.hpp>
+#include <weir/limit/jittered.hpp>
 #include <weir/limit/keyed_limiter.hpp>
 #include <weir/testing/manual_clock.hpp>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 using namespace std::chrono_literals;
@@ -138,6 +141,30 @@ TEST_CASE("keyed_by: a dry run counts over all calls and keys")
     watched.reconfigure({.enforce = 1});
     CHECK_FALSE(call(guarded, "7"));
     CHECK(call(guarded, "9"));
+}
+
+TEST_CASE("keyed_by: jittered, each key's refusals are spread, whether its keys are text or not")
+{
+    weir::jittered numbers{weir::keyed_by{tenants{two_an_hour}, number}, 10s};
+    weir::jittered names{weir::keyed_limiter<std::string>{two_an_hour}, 10s};
+    static_assert(weir::facts_gate<decltype(numbers)> && weir::keyed_gate<decltype(names)>);
+    auto const now = weir::time_point{1h};
+    auto const spread_out = [&](auto ask) {
+        for (int i = 0; i < 2; ++i) ask("7")->record(weir::outcome::success(), now);
+        weir::duration least = 1h, most = 0s;
+        for (int i = 0; i < 50; ++i) {
+            auto const a = ask("7");
+            REQUIRE_FALSE(a);
+            auto const late = a.refused().retry_at - (now + 30min);
+            least = std::min(least, late), most = std::max(most, late);
+        }
+        CHECK(least >= 0s);
+        CHECK(most < 10s);
+        CHECK(most - least > 5s);
+        CHECK(ask("8"));
+    };
+    spread_out([&](std::string_view key) { return numbers.admit({.key = key}, now); });
+    spread_out([&](std::string_view key) { return names.admit(key, now); });
 }
 
 TEST_CASE("keyed_by: breakers too, by numbers")

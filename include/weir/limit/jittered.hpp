@@ -3,12 +3,15 @@
 
 #include <weir/core/admission.hpp>
 #include <weir/core/bad_option.hpp>
+#include <weir/core/call_options.hpp>
+#include <weir/core/gate.hpp>
 #include <weir/core/random.hpp>
 #include <weir/core/time.hpp>
 #include <weir/limit/detail/gate_wrapper.hpp>
 
 #include <algorithm>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -52,7 +55,8 @@ private:
 template <class Gate>
 class jittered : public detail::gate_wrapper<Gate> {
     using base = detail::gate_wrapper<Gate>;
-    using inner_token = detail::admit_token<typename base::inner_gate>;
+    using inner_gate = typename base::inner_gate;
+    using inner_token = typename decltype(detail::some_answer(std::declval<inner_gate&>()))::token_type;
 
 public:
     using token = std::conditional_t<detail::has_start<inner_token>, jittered_permit<inner_token>, inner_token>;
@@ -62,28 +66,45 @@ public:
         if (up_to < duration::zero()) detail::bad_option("jittered.up_to", "at least 0 ms", up_to);
     }
 
-    admission<token> admit(time_point now) noexcept { return admit(now, thread_random()); }
+    admission<token> admit(time_point now) noexcept
+        requires gate<inner_gate>
+    {
+        return admit(now, thread_random());
+    }
     template <random_source Random>
     admission<token> admit(time_point now, Random& random) noexcept
+        requires gate<inner_gate>
     {
         return spread(this->inner().admit(now), now, never, random);
     }
 
+    /// Of a gate that looks at the call (core/gate.hpp).
+    admission<token> admit(call_facts const& of, time_point now) noexcept
+        requires facts_gate<inner_gate>
+    {
+        return spread(this->inner().admit(of, now), now, never, thread_random());
+    }
+    admission<token> admit(std::string_view key, time_point now) noexcept
+        requires keyed_gate<inner_gate>
+    {
+        return spread(this->inner().admit(key, now), now, never, thread_random());
+    }
+
     admission<token> reserve(std::uint64_t n, duration max_wait, time_point now) noexcept
-        requires requires(typename base::inner_gate& g) { g.reserve(n, max_wait, now); }
+        requires requires(inner_gate& g) { g.reserve(n, max_wait, now); }
     {
         return reserve(n, max_wait, now, thread_random());
     }
     template <random_source Random>
     admission<token> reserve(std::uint64_t n, duration max_wait, time_point now, Random& random) noexcept
-        requires requires(typename base::inner_gate& g) { g.reserve(n, max_wait, now); }
+        requires requires(inner_gate& g) { g.reserve(n, max_wait, now); }
     {
         return spread(this->inner().reserve(n, max_wait, now), now, later(now, max_wait), random);
     }
 
     /// As for those who are refused: the inner gate's, spread.
     [[nodiscard]] time_point retry_at(std::uint64_t n, time_point now) const noexcept
-        requires requires(typename base::inner_gate const& g) { g.retry_at(n, now); }
+        requires requires(inner_gate const& g) { g.retry_at(n, now); }
     {
         auto const at = this->inner().retry_at(n, now);
         return at > now ? later(at, draw(up_to_, thread_random())) : at;  // never stays never

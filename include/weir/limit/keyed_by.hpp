@@ -19,7 +19,7 @@ namespace weir {
 ///   auto guarded = weir::pipeline(weir::keyed_by{per_client, client}, ...);
 ///   guarded.call(op, {.key = request.client});
 ///
-/// `drain_on` and `dry_run` go around it, once for all keys. A limiter of text needs it only where the key is not
+/// `drain_on`, `jittered` and `dry_run` go around it, once for all keys. A limiter of text needs it only where the key is not
 /// call_options::key as it stands. Who has no key shares one with all that have none: `key_of` says which.
 ///
 /// Refuses: as the limiter.   Threads: as the limiter; `key_of` is called by several at once, and does not throw.

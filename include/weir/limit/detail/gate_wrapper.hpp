@@ -1,7 +1,6 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
-#include <weir/core/gate.hpp>
 #include <weir/core/time.hpp>
 
 #include <cstdint>
@@ -12,9 +11,6 @@ namespace weir::detail {
 
 template <class T>
 concept has_start = requires(T const& t) { t.start_at(); };
-
-template <gate G>
-using admit_token = typename decltype(std::declval<G&>().admit(time_point{}))::token_type;
 
 /// A gate around another: `Gate` is `X&` for one shared by reference, and `X` for one that has moved in. What the outer
 /// gate does not change, and the inner one has, is handed on.
