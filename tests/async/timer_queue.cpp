@@ -318,6 +318,59 @@ TEST_CASE("timer_queue: a strand that is busy does not hold up the waits of othe
     }
 }
 
+TEST_CASE("timer_queue: upkeep ends in its turn while something waits, and moves no time on its own")
+{
+    by_hand q;
+    counted upkeep, wait;
+    q.queue.insert_upkeep(upkeep, start + 1s, q.context.get_executor());
+    CHECK(q.queue.size() == 0);
+    CHECK(q.queue.next_expiry() == weir::never);
+    q.insert(wait, start + 2s);
+    CHECK(q.queue.size() == 1);
+    CHECK(q.queue.next_expiry() == start + 1s);
+    CHECK(q.queue.advance(start + 1s));
+    CHECK(upkeep.ended == 1);
+    CHECK(q.queue.next_expiry() == start + 2s);
+    q.queue.insert_upkeep(upkeep, start + 5s, q.context.get_executor());
+    CHECK(q.queue.advance(start + 3s));
+    CHECK(wait.ended == 1);
+    CHECK(q.queue.next_expiry() == weir::never);
+    CHECK(q.queue.remove(upkeep));
+    CHECK_FALSE(q.queue.remove(upkeep));
+    CHECK(q.queue.size() == 0);
+}
+
+TEST_CASE("timer_queue: upkeep keeps no context running, is made up for when something waits, and let go at the end")
+{
+    counted left;
+    {
+        asio::io_context context;
+        auto& queue = timer_queue::of(context.get_executor());
+        counted upkeep, far;
+        auto const begin = queue.now();
+        queue.insert_upkeep(upkeep, begin + 1ms, context.get_executor());
+        CHECK(context.run_for(60s) == 0);
+        CHECK(upkeep.ended == 0);
+
+        // With a wait there it ends: overdue, at once, and in time. With the last wait gone `run()` returns.
+        context.restart();
+        queue.insert(far, begin + 1h, context.get_executor());
+        while (upkeep.ended == 0 && context.run_one_for(60s) != 0) {}
+        CHECK(upkeep.ended == 1);
+        queue.insert_upkeep(upkeep, queue.now() + 1ms, context.get_executor());
+        while (upkeep.ended == 1 && context.run_one_for(60s) != 0) {}
+        CHECK(upkeep.ended == 2);
+        queue.insert_upkeep(left, begin + 2h, context.get_executor());
+        CHECK(queue.remove(far));
+        auto const empty = queue.now();
+        context.run_for(60s);
+        CHECK(queue.now() - empty < 30s);
+        CHECK(left.let_go == 0);
+    }
+    CHECK(left.ended == 0);
+    CHECK(left.let_go == 1);
+}
+
 TEST_CASE("timer_queue: many threads insert and remove, every wait ends exactly once and none before its time")
 {
     constexpr int inserters = 2, drivers = 2, waits = 3000;

@@ -1,4 +1,6 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <weir/async/timer.hpp>
+#include <weir/async/timer_queue.hpp>
 #include <weir/http/client.hpp>
 #include <weir/testing/scripted_server.hpp>
 
@@ -243,6 +245,24 @@ TEST_CASE("client: keeps no more connections than it may")
         s.get();
         CHECK(s.server->connections() == (kept == 0 ? 5 : 4) + 0u);
     }
+}
+
+TEST_CASE("client: what has been idle for too long is closed without another call, while anything waits")
+{
+    bool waiting = true;
+    int ended = 0;
+    scene s({.idle_timeout = 20ms});
+    for (int i = 0; i < 2; ++i) {
+        s.server->next(script().read_request().answer(200, "x").hang());
+        s.client->async_get(s.server->endpoint(), "/", [&](error_code ec, http::response const&) { ended += !ec; });
+    }
+    s.run_until([&] { return ended == 2; });
+    CHECK(s.client->idle() == 2);
+    weir::timer other(s.io.get_executor());
+    other.async_wait_for(5s, [&](error_code) { waiting = false; });
+    s.run_until([&] { return s.client->idle() == 0 || !waiting; });
+    CHECK(waiting);
+    CHECK(s.client->idle() == 0);
 }
 
 TEST_CASE("client: more calls to one endpoint than it may have are refused with nothing written")
@@ -659,6 +679,34 @@ TEST_CASE("client: a finished call leaves nothing that keeps the context running
 
 // --- Cancellation and lifetimes
 // -----------------------------------------------------------------------------------------
+
+TEST_CASE("client: a call arms no timer, and runs no more handlers than the bare Beast operations")
+{
+    asio::io_context theirs, ours;
+    constexpr int calls = 1000;
+    scripted_server server(theirs.get_executor());
+    script all;
+    for (int i = 0; i < calls; ++i) all.read_request().answer(200, "x");
+    server.next(all.hang());
+    http::client client(ours.get_executor());
+    auto const begin = weir::steady_clock::now();
+    std::size_t handlers = 0;
+    for (int i = 0; i < calls; ++i) {
+        bool done = false;
+        client.async_get(server.endpoint(), "/", [&](error_code ec, http::response const&) { done = !ec; });
+        for (int turn = 0; !done && turn < 1'000'000; ++turn) {
+            theirs.poll();
+            ours.restart();
+            handlers += ours.poll();
+        }
+        REQUIRE(done);
+    }
+    // Those take one handler to write and two to read. A timer armed anew would leave its cancelled handler to run. The
+    // queue's own timer looks now and then; the first call connects.
+    auto const looks = 2 + (weir::steady_clock::now() - begin) / weir::timer_queue::look_again;
+    CHECK(handlers <= static_cast<std::size_t>(3 * calls + 1 + looks));
+    CHECK(server.connections() == 1);
+}
 
 TEST_CASE("client: cancelled at any step, in any way, a call ends once, leaks nothing and leaves the client usable")
 {

@@ -4,9 +4,9 @@
 #include <doctest/doctest.h>
 
 using namespace std::chrono_literals;
+using weir::time_point;
 using weir::http::pool;
 using weir::http::pool_limits;
-using weir::time_point;
 
 namespace {
 
@@ -125,6 +125,28 @@ TEST_CASE("pool: a year of other endpoints leaves nothing behind")
         p.leave(*s);
         REQUIRE(p.endpoints() == 1);
     }
+}
+
+TEST_CASE("pool: says when the oldest will have been idle for too long, and then lets it go")
+{
+    pool<connection> p({.idle_timeout = 5s});
+    CHECK(p.next_expiry() == weir::never);
+    auto* a = p.enter("a", 1);
+    auto* b = p.enter("b", 1);
+    p.put(*b, make(1), start);
+    p.put(*a, make(2), start + 2s);
+    CHECK(p.next_expiry() == start + 5s);
+    p.expire(start + 5s - 1ns);
+    CHECK(p.idle() == 2);
+    p.expire(start + 5s);
+    CHECK(p.idle() == 1);
+    CHECK(p.next_expiry() == start + 7s);
+    CHECK(p.take(*a, start + 5s)->number == 2);
+    CHECK(p.next_expiry() == weir::never);
+    pool<connection> for_ever({.idle_timeout = weir::duration::max()});
+    auto* c = for_ever.enter("c", 1);
+    for_ever.put(*c, make(3), start);
+    CHECK(for_ever.next_expiry() == weir::never);
 }
 
 TEST_CASE("pool: dropping an endpoint leaves the others alone")

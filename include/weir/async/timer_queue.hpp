@@ -66,6 +66,7 @@ public:
 
         time_point expiry_{};
         bool queued_ = false;
+        bool upkeep_ = false;
     };
 
     /// Waits that belong together. Guarded by the queue; empty before it is destroyed.
@@ -106,13 +107,18 @@ public:
     {
         std::lock_guard const lock(mutex_);
         if (members) members->push_back(n);
-        n.expiry_ = at;
-        n.queued_ = true;
-        nodes_.insert(nodes_.end(), n);  // with equal limits the latest is the last: a hint that saves the search
-        busy_ = true;
-        if (virtual_ || (armed_ && armed_for_ <= at)) return;
-        if (!timer_) timer_.emplace(outside_strand(executor));
-        arm();
+        put(n, at, executor);
+    }
+
+    /// For what nobody waits for: it ends like any other wait while there are others, but keeps no context running.
+    /// Alone in the queue it is left where it is until something else waits, if its time has come or not.
+    template <class Executor>
+    void insert_upkeep(node& n, time_point at, Executor const& executor)
+    {
+        std::lock_guard const lock(mutex_);
+        n.upkeep_ = true;
+        ++upkeep_;
+        put(n, at, executor);
     }
 
     /// True: `n` was waiting, and no hook will be called. False: a hook was or is being called.
@@ -136,11 +142,11 @@ public:
         return &n;
     }
 
-    /// Waits in the queue.
+    /// Waits in the queue, without upkeep.
     [[nodiscard]] std::size_t size() const
     {
         std::lock_guard const lock(mutex_);
-        return nodes_.size();
+        return nodes_.size() - upkeep_;
     }
 
     /// Whether time in `executor`'s context is steady time, the same that every clock of weir tells. Without a look at
@@ -160,11 +166,11 @@ public:
         any_virtual_.store(true, std::memory_order_relaxed);
     }
 
-    /// Virtual time only: the earliest wait's end, or `never`.
+    /// Virtual time only: the earliest wait's end, or `never`. Upkeep alone moves no time.
     [[nodiscard]] time_point next_expiry() const
     {
         std::lock_guard const lock(mutex_);
-        return nodes_.empty() ? never : nodes_.begin()->expiry_;
+        return awaited() ? nodes_.begin()->expiry_ : never;
     }
 
     /// Virtual time only: moves the clock to `to` and ends the first wait due by then. False: nothing was due.
@@ -187,8 +193,26 @@ private:
     // A multiset keeps equal instants in order of arrival.
     using nodes = boost::intrusive::splay_multiset<node, boost::intrusive::compare<earlier>>;
 
+    // Under the lock, all of these.
+
+    // Whether there is more than upkeep.
+    [[nodiscard]] bool awaited() const noexcept { return nodes_.size() != upkeep_; }
+
+    template <class Executor>
+    void put(node& n, time_point at, Executor const& executor)
+    {
+        n.expiry_ = at;
+        n.queued_ = true;
+        nodes_.insert(nodes_.end(), n);  // with equal limits the latest is the last: a hint that saves the search
+        busy_ = true;
+        if (virtual_ || (armed_ && armed_for_ <= at) || !awaited()) return;
+        if (!timer_) timer_.emplace(outside_strand(executor));
+        arm();
+    }
+
     void take(node& n) noexcept
     {
+        if (std::exchange(n.upkeep_, false)) --upkeep_;
         nodes_.erase(nodes_.iterator_to(n));
         static_cast<group_hook&>(n).unlink();
         n.queued_ = false;
@@ -216,7 +240,7 @@ private:
         return executor;
     }
 
-    // Under the lock, with a node queued. Re-arming cancels the wait before; its handler finds another epoch and
+    // With a node queued. Re-arming cancels the wait before; its handler finds another epoch and
     // leaves.
     void arm()
     {
@@ -230,10 +254,10 @@ private:
         });
     }
 
-    // Under the lock. The last wait has gone while the Asio timer sleeps long: it must not keep `run()` from returning.
+    // The last wait has gone while the Asio timer sleeps long: it must not keep `run()` from returning.
     void rest() noexcept
     {
-        if (!asleep_ || !nodes_.empty()) return;
+        if (!asleep_ || awaited()) return;
         armed_ = asleep_ = false;
         ++epoch_;
         timer_->cancel();
@@ -253,7 +277,7 @@ private:
             if (epoch != epoch_) return;  // an insertion meanwhile armed again, and that tick goes on from here
         }
         armed_ = false;
-        if (!nodes_.empty()) arm();
+        if (awaited()) arm();
     }
 
     void shutdown() noexcept override
@@ -278,6 +302,7 @@ private:
 
     mutable std::mutex mutex_;
     nodes nodes_;
+    std::size_t upkeep_ = 0;  // of them
     std::optional<asio::steady_timer> timer_;
     time_point armed_for_{};
     std::uint64_t epoch_ = 0;

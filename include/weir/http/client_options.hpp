@@ -20,10 +20,10 @@ struct client_options {
     /// Limit of looking up the name, connecting and the TLS handshake together, ending with std::errc::timed_out; 0:
     /// only the call's deadline. Long enough for one lost packet.
     duration connect_timeout = std::chrono::seconds(3);
-    /// A connection idle for longer is not used again, and is closed when the next call of this client begins or ends:
-    /// a wait for it would keep an event loop running that has nothing else to do. A client that falls silent for long
-    /// lets go of them with `close_idle()`. Keep it below the servers' own limit, which is often 5 s; 0: no connection
-    /// is used twice.
+    /// A connection idle for longer is not used again, and is closed while anything of weir waits in the context: a
+    /// call, a timer, a watch. Where nothing does, it stays until then, or until `close_idle()`: a wait for it alone would
+    /// keep an event loop running that has nothing else to do. Keep it below the servers' own limit, which is often 5 s;
+    /// 0: no connection is used twice.
     duration idle_timeout = std::chrono::seconds(4);
     std::size_t max_idle_per_endpoint = 64;          ///< connections kept for later; 0: none
     std::size_t max_idle = 1024;                     ///< the same, over all endpoints; 0: none

@@ -87,13 +87,21 @@ public:
     void drop(slot& s) noexcept;
     void clear() noexcept;
 
+    /// Destroys what has been idle for too long, as `take` and `put` do, too.
+    void expire(time_point now) noexcept;
+
+    /// When the oldest will have been idle for too long; `never` when there is none.
+    [[nodiscard]] time_point next_expiry() const noexcept
+    {
+        return by_age_.empty() ? never : later(by_age_.front().idle_since_, limits_.idle_timeout);
+    }
+
     [[nodiscard]] std::size_t idle() const noexcept { return by_age_.size(); }
     [[nodiscard]] std::size_t endpoints() const noexcept { return slots_.size(); }
 
 private:
     using key = std::pair<std::string_view, std::uint16_t>;
 
-    void expire(time_point now) noexcept;
     std::unique_ptr<T> remove(pooled& p) noexcept;
     void destroy(pooled& p) noexcept;
     void forget_if_unused(slot& s) noexcept;

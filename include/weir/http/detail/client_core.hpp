@@ -71,7 +71,8 @@ struct connection : pooled {
 /// all deadlines.
 ///
 /// The watch is one node in the context's timer queue, set to the earliest limit seen and left there when that call
-/// ends in time, so a call costs it one comparison. When it comes due it looks at every call in flight.
+/// ends in time, so a call costs it one comparison. When it comes due it looks at every call in flight. Another node is
+/// set, as upkeep, to when the oldest idle connection is to be closed.
 template <class Executor, class Transport>
 class client_core final : public std::enable_shared_from_this<client_core<Executor, Transport>>, timer_queue::node {
 public:
@@ -117,7 +118,9 @@ public:
 
     void keep(pool_slot& s, link l)
     {
-        if (!stopped_) pool_.put(s, std::move(l), now());
+        if (stopped_) return;
+        pool_.put(s, std::move(l), now());
+        tidy_later();
     }
 
     void close_idle() noexcept { pool_.clear(); }
@@ -167,6 +170,40 @@ private:
         return true;
     }
 
+    // Its place in the queue keeps the core, also when the client has gone: the context may have gone with it, so there
+    // is nobody to ask to let go.
+    struct upkeep final : timer_queue::node {
+        explicit upkeep(client_core& c) : core(c) {}
+        void expired() noexcept override
+        {
+            auto self = std::move(while_set);
+            auto const executor = core.executor_;
+            asio::post(executor, [self = std::move(self)] { self->tidy(); });
+        }
+        void abandoned() noexcept override { auto const last = std::move(while_set); }
+
+        client_core& core;
+        std::shared_ptr<client_core> while_set;
+        bool set = false;  // until `tidy` has run
+    };
+
+    void tidy_later()
+    {
+        if (upkeep_.set) return;
+        auto const at = pool_.next_expiry();
+        if (at == never) return;
+        upkeep_.set = true;
+        upkeep_.while_set = this->shared_from_this();
+        queue_.insert_upkeep(upkeep_, at, executor_);
+    }
+
+    void tidy()
+    {
+        upkeep_.set = false;
+        pool_.expire(now());
+        tidy_later();
+    }
+
     // From whichever thread runs the queue. Until the sweep has run, `armed_for_` keeps everybody else from the node.
     void expired() noexcept override
     {
@@ -198,6 +235,7 @@ private:
     boost::intrusive::list<client_call_base> calls_;
     time_point armed_for_ = never;
     std::shared_ptr<client_core> while_armed_;
+    upkeep upkeep_{*this};
     bool stopped_ = false;
 };
 
