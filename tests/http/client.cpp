@@ -632,14 +632,14 @@ TEST_CASE("client: calls with deadlines of all kinds end each at its own")
     s.server->always(script().read_request().hang());
     std::vector<int> order;
     auto const now = weir::now(s.io.get_executor());
-    for (int const ms : {40, 20, 60, 30, 50, 10})
+    for (int const ms : {200, 100, 300, 150, 250, 50})
         s.client->async_send(s.server->endpoint(), http::get("/"), now + ms * 1ms, [&, ms](error_code ec, auto const&) {
             CHECK(ec == errc::attempt_timed_out);
             CHECK(weir::now(s.io.get_executor()) >= now + ms * 1ms);
             order.push_back(ms);
         });
     s.run_until([&] { return order.size() == 6; });
-    CHECK(order == std::vector{10, 20, 30, 40, 50, 60});
+    CHECK(order == std::vector{50, 100, 150, 200, 250, 300});
 }
 
 TEST_CASE("client: a call without a deadline has the client's")

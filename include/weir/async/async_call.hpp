@@ -213,14 +213,7 @@ private:
     static void cancel(pointer self, asio::cancellation_type type)
     {
         auto const& executor = self->executor_;
-        asio::dispatch(executor, [self = std::move(self), type]() mutable {
-            auto& op = *self;
-            run(std::move(self), context::initiating, [&op, type](time_point) {
-                op.stop_type_ = type;
-                op.machine_.cancel();
-                return false;
-            });
-        });
+        asio::dispatch(executor, from_outside{std::move(self), type});
     }
 
     // The node of this call in the timer queue. While it waits, and until its hook's handler has run, `waiting_` keeps
@@ -248,24 +241,32 @@ private:
     {
         auto self = std::move(waiting_);
         auto const& executor = self->executor_;
-        asio::post(executor, expiry_handler{std::move(self)});
+        asio::post(executor, from_outside{std::move(self), asio::cancellation_type::none});
     }
 
     void abandoned() noexcept override { auto const self = std::move(waiting_); }
 
-    struct expiry_handler {
-        using executor_type = async_call_op::executor_type;
+    /// A cancel by the caller, or the end of a wait: `none`. No executor_type: it is sent to its own executor, and Asio
+    /// would do that a second time.
+    struct from_outside {
         using allocator_type = async_call_op::allocator_type;
         pointer self;
+        asio::cancellation_type cancelled_by;
 
-        [[nodiscard]] executor_type get_executor() const noexcept { return self->executor_; }
         [[nodiscard]] allocator_type get_allocator() const noexcept { return self->allocator_; }
 
         void operator()()
         {
             auto& op = *self;
-            op.armed_ = false;
-            run(std::move(self), context::handler, [](time_point) { return false; });
+            bool const expired = cancelled_by == asio::cancellation_type::none;
+            if (expired) op.armed_ = false;
+            run(std::move(self), expired ? context::handler : context::initiating, [&](time_point) {
+                if (!expired) {
+                    op.stop_type_ = cancelled_by;
+                    op.machine_.cancel();
+                }
+                return false;
+            });
         }
     };
 

@@ -114,7 +114,6 @@ private:
             struct release {
                 void operator()(wait_for* w) const { w->destroy(); }
             };
-            using executor_type = wait_for::executor_type;
             using allocator_type = asio::associated_allocator_t<Handler>;
 
             completion(wait_for* w, boost::system::error_code e) : self(w), ec(e) {}
@@ -122,7 +121,7 @@ private:
             std::unique_ptr<wait_for, release> self;
             boost::system::error_code ec;
 
-            [[nodiscard]] executor_type get_executor() const noexcept { return self->work_.get_executor(); }
+            // No executor_type: it is posted to its own executor, and Asio would send it there a second time.
             [[nodiscard]] allocator_type get_allocator() const noexcept
             {
                 return asio::get_associated_allocator(self->handler_);

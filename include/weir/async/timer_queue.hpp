@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <concepts>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -220,7 +221,8 @@ private:
     }
 
     // The queue's own timer serves everybody: on the strand of one, his long handler would keep the others' timeouts
-    // from happening.
+    // from happening. All are templates, because an overload that takes any_io_executor would have the compiler try to
+    // convert each strand into one.
     template <class Executor>
     static asio::any_io_executor outside_strand(Executor const& executor)
     {
@@ -231,12 +233,15 @@ private:
     {
         return outside_strand(strand.get_inner_executor());
     }
-    static asio::any_io_executor outside_strand(asio::any_io_executor const& executor)
+    template <std::same_as<asio::any_io_executor> Executor>
+    static asio::any_io_executor outside_strand(Executor const& executor)
     {
         using asio::strand;
-        if (auto const* s = executor.target<strand<asio::any_io_executor>>()) return outside_strand(*s);
-        if (auto const* s = executor.target<strand<asio::io_context::executor_type>>()) return outside_strand(*s);
-        if (auto const* s = executor.target<strand<asio::thread_pool::executor_type>>()) return outside_strand(*s);
+        if (auto const* s = executor.template target<strand<asio::any_io_executor>>()) return outside_strand(*s);
+        if (auto const* s = executor.template target<strand<asio::io_context::executor_type>>())
+            return outside_strand(*s);
+        if (auto const* s = executor.template target<strand<asio::thread_pool::executor_type>>())
+            return outside_strand(*s);
         return executor;
     }
 

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/async/detail/erased_handler.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/core/attempt.hpp>
 #include <weir/core/result.hpp>
@@ -102,8 +103,18 @@ private:
     // By value: the script may grow, and the callable that began the attempt may go, while it is in flight.
     auto play(std::shared_ptr<timer> t, line l)
     {
-        auto& io = *t;
-        return asio::async_compose<asio::deferred_t const, void(boost::system::error_code, T)>(
+        return asio::async_initiate<asio::deferred_t const, void(boost::system::error_code, T)>(
+            [this](auto handler, std::shared_ptr<timer> clock, line end) {
+                auto const executor = clock->get_executor();
+                begin_to_play({std::move(handler), executor}, std::move(clock), std::move(end));
+            },
+            asio::deferred, std::move(t), std::move(l));
+    }
+
+    void begin_to_play(detail::erased_handler<T> handler, std::shared_ptr<timer> t, line l)
+    {
+        auto const executor = t->get_executor();
+        asio::async_compose<detail::erased_handler<T>, void(boost::system::error_code, T)>(
             [this, t = std::move(t), l = std::move(l), begun = false](auto& self,
                                                                       boost::system::error_code ec = {}) mutable {
                 if (!std::exchange(begun, true)) {
@@ -114,7 +125,7 @@ private:
                 if (ec) ++cancelled_;
                 self.complete(ec ? ec : boost::system::error_code(l.code), ec ? T{} : l.value);
             },
-            asio::deferred, io.get_executor());
+            handler, executor);
     }
 
     std::vector<line> script_;

@@ -47,23 +47,8 @@ struct completion_work {
     std::optional<work_guard<Executor>> operation;  // none: the handler's executor is the operation's
 };
 
-/// A handler and what it is called with; its context runs until then.
-template <class Handler, class CallerWork, class Values>
-struct upcall {
-    /// On the handler's executor, the only place where its cancellation slot may be touched.
-    void operator()()
-    {
-        if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected()) slot.clear();
-        auto const keep_running = std::move(caller);
-        std::apply(std::move(handler), std::move(values));
-    }
-
-    Handler handler;
-    CallerWork caller;
-    Values values;
-};
-
-/// The end of an operation, cut loose from its memory.
+/// The end of an operation, cut loose from its memory: a handler and what it is called with; its context runs until
+/// then.
 template <class Handler, class Executor, class Values>
 class completion {
     using work = completion_work<Handler, Executor>;
@@ -72,30 +57,42 @@ public:
     /// `ending`: the values, or what they are made of.
     template <class... Ending>
     completion(Handler&& handler, work&& w, Ending&&... ending)
-        : call_{std::move(handler), std::move(w.caller), Values(std::forward<Ending>(ending)...)},
-          operation_(std::move(w.operation))
+        : handler_(std::move(handler)), work_(std::move(w)), values_(std::forward<Ending>(ending)...)
     {
     }
 
     /// From a handler that runs on the operation's executor: an upcall, or a hop to the handler's own executor.
     void deliver() &&
     {
-        if (!operation_) return call_();
-        operation_.reset();  // nothing of the operation's context may go along to the handler's, which may outlive it
-        auto const target = call_.caller.get_executor();
-        asio::dispatch(target, std::move(call_));
+        if (!work_.operation) return call();
+        // Nothing of the operation's context may go along to the handler's, which may outlive it.
+        work_.operation.reset();
+        auto const target = work_.caller.get_executor();
+        asio::dispatch(target, std::move(*this));
     }
 
     /// From anywhere else: first on to the operation's executor.
     void post() &&
     {
-        auto const executor = work::runs_on(call_.caller, operation_);
-        asio::post(executor, [c = std::move(*this)]() mutable { std::move(c).deliver(); });
+        auto const executor = work_.runs_on();
+        asio::post(executor, std::move(*this));
     }
 
+    /// Arrived. One type makes both hops, because each that is posted costs a user forty functions to compile.
+    void operator()() { std::move(*this).deliver(); }
+
 private:
-    upcall<Handler, decltype(work::caller), Values> call_;
-    decltype(work::operation) operation_;
+    /// On the handler's executor, the only place where its cancellation slot may be touched.
+    void call()
+    {
+        if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected()) slot.clear();
+        auto const keep_running = std::move(work_.caller);
+        std::apply(std::move(handler_), std::move(values_));
+    }
+
+    Handler handler_;
+    work work_;
+    Values values_;
 };
 
 /// In place of an executor: the handler's own.

@@ -165,7 +165,7 @@ private:
     {
         why_ = std::error_code(make_error_code(why));
         at_ = at::refused;
-        asio::post(core_->get_executor(), std::move(self));
+        asio::post(std::move(self));
     }
 
     void complete_request()
@@ -339,7 +339,7 @@ private:
         if (link_) link_->close();
         if (auto const l = lookup_.lock(); l && l->waiting.call) {
             l->resolving.cancel();
-            asio::post(core_->get_executor(), std::move(l->waiting));
+            asio::post(std::move(l->waiting));
         }
     }
 
