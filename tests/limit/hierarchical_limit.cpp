@@ -282,6 +282,7 @@ TEST_CASE("hierarchical_limit: a shaper among the levels is a meter, and no star
     struct blind {  // one that does not tell beforehand
         weir::leaky_bucket inner{{.rate = weir::per_second(100), .max_wait = 500ms}};
         auto admit(time_point now) { return inner.admit(now); }
+        [[nodiscard]] weir::duration max_wait() const { return inner.max_wait(); }
         auto reserve(std::uint64_t n, weir::duration max_wait, time_point now)
         {
             return inner.reserve(n, max_wait, now);

@@ -38,6 +38,10 @@ concept takes_many = requires(L& l, std::uint64_t n, time_point now) {
     requires std::same_as<decltype(l.reserve(n, duration::zero(), now)), decltype(l.admit(now))>;
 };
 
+/// A shaper: its `admit` hands out starts in the future.
+template <class L>
+concept paces = requires(L const& l) { l.max_wait(); };
+
 template <class L>
 concept drains = requires(L& l, time_point now) { l.drain(now); };
 
@@ -152,9 +156,9 @@ private:
 /// admitted somebody behind keeps the permit, as giving it back could mint one. That is at most one call's share for
 /// each refusal in a race, on the side of admitting less. First come, first served is not promised.
 ///
-/// Everybody starts at once or is refused: there is no reserve, and a leaky_bucket among the levels is a meter, for a
-/// permit that one level gives for an instant would be used at the later one of another, and be one too many there. To
-/// pace as well, put the leaky_bucket beside it in the pipeline, outside.
+/// Everybody starts at once or is refused: there is no reserve, and a shaper among the levels (leaky_bucket, whatever
+/// has `max_wait()`) is a meter, for a permit that one level gives for an instant would be used at the later one of
+/// another, and be one too many there. To pace as well, put the leaky_bucket beside it in the pipeline, outside.
 ///
 /// Without a time, it asks weir::tsc_clock. Levels with a clock of their own want the same one here:
 /// `weir::basic_hierarchical_limit limits(clock, per_tenant, plan, global)`.
@@ -281,11 +285,9 @@ private:
     template <class Level>
     [[nodiscard]] static auto ask(Level& level, [[maybe_unused]] std::uint64_t n, time_point now)
     {
-        // Not `admit`: a shaper's hands out starts in the future.
         if constexpr (detail::takes_many<Level>)
-            return level.reserve(n, duration::zero(), now);
-        else
-            return level.admit(now);
+            if (n != 1 || detail::paces<Level>) return level.reserve(n, duration::zero(), now);
+        return level.admit(now);
     }
 
     std::tuple<Levels...> levels_;
