@@ -109,6 +109,7 @@ public:
     {
         if (auto slot = asio::get_associated_cancellation_slot(self->handler_); slot.is_connected())
             slot.assign([weak = std::weak_ptr(self)](asio::cancellation_type type) {
+                if (type == asio::cancellation_type::none) return;
                 if (auto alive = weak.lock()) cancel(std::move(alive), type);
             });
         auto& op = *self;
