@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <support/answer_handler.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/async/timer_queue.hpp>
 #include <weir/http/client.hpp>
@@ -26,6 +27,7 @@ namespace asio = boost::asio;
 namespace http = weir::http;
 using boost::system::error_code;
 using weir::errc;
+using weir::testing::answer_handler;
 using weir::testing::script;
 using weir::testing::scripted_server;
 
@@ -60,9 +62,9 @@ struct scene {
     {
         ended e;
         client->async_send(server->endpoint(), std::move(r), weir::now(io.get_executor()) + limit,
-                           [&](error_code ec, http::response a) {
+                           answer_handler([&](error_code ec, http::response a) {
                                e = {ec, std::move(a), e.completions + 1};
-                           });
+                           }));
         CHECK(e.completions == 0);
         run_until([&] { return e.completions != 0; });
         io.restart();
@@ -233,10 +235,10 @@ TEST_CASE("client: keeps no more connections than it may")
         s.server->always(script().read_request().answer(200, "x").repeat());
         int done = 0;
         for (int i = 0; i < 4; ++i)
-            s.client->async_get(s.server->endpoint(), "/", [&](error_code ec, http::response const&) {
-                CHECK_FALSE(ec);
-                ++done;
-            });
+            s.client->async_get(s.server->endpoint(), "/", answer_handler([&](error_code ec, http::response const&) {
+                                    CHECK_FALSE(ec);
+                                    ++done;
+                                }));
         CHECK(s.client->in_flight() == 4);
         s.run_until([&] { return done == 4; });
         CHECK(s.client->in_flight() == 0);
@@ -254,7 +256,8 @@ TEST_CASE("client: what has been idle for too long is closed without another cal
     scene s({.idle_timeout = 20ms});
     for (int i = 0; i < 2; ++i) {
         s.server->next(script().read_request().answer(200, "x").hang());
-        s.client->async_get(s.server->endpoint(), "/", [&](error_code ec, http::response const&) { ended += !ec; });
+        s.client->async_get(s.server->endpoint(), "/",
+                            answer_handler([&](error_code ec, http::response const&) { ended += !ec; }));
     }
     s.run_until([&] { return ended == 2; });
     CHECK(s.client->idle() == 2);
@@ -271,12 +274,12 @@ TEST_CASE("client: more calls to one endpoint than it may have are refused with 
     s.server->always(script().read_request().answer(200, "x").repeat());
     int good = 0, refused = 0;
     for (int i = 0; i < 5; ++i)
-        s.client->async_get(s.server->endpoint(), "/", [&](error_code ec, http::response const&) {
-            if (!ec)
-                ++good;
-            else if (ec == errc::too_many_calls)
-                ++refused;
-        });
+        s.client->async_get(s.server->endpoint(), "/", answer_handler([&](error_code ec, http::response const&) {
+                                if (!ec)
+                                    ++good;
+                                else if (ec == errc::too_many_calls)
+                                    ++refused;
+                            }));
     s.run_until([&] { return good + refused == 5; });
     CHECK(good == 2);
     CHECK(refused == 3);
@@ -480,7 +483,7 @@ TEST_CASE("client: what could become another header or another request is refuse
     for (auto const& bad : {weir::endpoint{"", "", here.port}, weir::endpoint{"", here.host, 0},
                             weir::endpoint{"", "127.0.0.1\r\nX: y", here.port}}) {
         error_code got;
-        s.client->async_get(bad, "/", [&](error_code ec, http::response const&) { got = ec; });
+        s.client->async_get(bad, "/", answer_handler([&](error_code ec, http::response const&) { got = ec; }));
         s.run_until([&] { return bool(got); });
         CHECK(got == errc::bad_request);
     }
@@ -505,11 +508,11 @@ TEST_CASE("client: names are looked up")
     auto to = s.server->endpoint();
     to.host = "localhost";
     int done = 0;
-    s.client->async_get(to, "/", [&](error_code ec, http::response const& a) {
-        CHECK_FALSE(ec);
-        CHECK(a.body() == "hello");
-        ++done;
-    });
+    s.client->async_get(to, "/", answer_handler([&](error_code ec, http::response const& a) {
+                            CHECK_FALSE(ec);
+                            CHECK(a.body() == "hello");
+                            ++done;
+                        }));
     s.run_until([&] { return done == 1; });
     CHECK(s.server->received(0).find("Host: localhost:" + std::to_string(to.port)) != std::string::npos);
 }
@@ -526,7 +529,7 @@ TEST_CASE("client: the Host of an IPv6 address has brackets, and can be given")
     auto const port = six.local_endpoint().port();
     for (std::string const given : {"", "service.internal"}) {
         http::client client(io.get_executor(), {.host_header = given});
-        client.async_get({"", "::1", port}, "/", [](error_code, http::response const&) {});
+        client.async_get({"", "::1", port}, "/", answer_handler([](error_code, http::response const&) {}));
         std::string received;
         char bytes[512];
         asio::ip::tcp::socket peer(io);
@@ -549,7 +552,7 @@ TEST_CASE("client: errors of the system pass through")
     auto const to = s.server->endpoint();
     s.server->stop();
     error_code got;
-    s.client->async_get(to, "/", [&](error_code ec, http::response const&) { got = ec; });
+    s.client->async_get(to, "/", answer_handler([&](error_code ec, http::response const&) { got = ec; }));
     s.run_until([&] { return bool(got); });
     CHECK(got == asio::error::connection_refused);
     CHECK(std::error_code(got) == weir::condition::transient);
@@ -616,7 +619,7 @@ TEST_CASE("client: the deadline, and the limit of connecting, end a call that ca
         error_code got;
         s.client->async_send(hole.endpoint(), http::get("/"),
                              weir::now(s.io.get_executor()) + (by_connect_limit ? 3s : weir::duration(30ms)),
-                             [&](error_code ec, http::response const&) { got = ec; });
+                             answer_handler([&](error_code ec, http::response const&) { got = ec; }));
         s.run_until([&] { return bool(got); });
         if (by_connect_limit)
             CHECK(got == asio::error::timed_out);
@@ -633,11 +636,12 @@ TEST_CASE("client: calls with deadlines of all kinds end each at its own")
     std::vector<int> order;
     auto const now = weir::now(s.io.get_executor());
     for (int const ms : {200, 100, 300, 150, 250, 50})
-        s.client->async_send(s.server->endpoint(), http::get("/"), now + ms * 1ms, [&, ms](error_code ec, auto const&) {
-            CHECK(ec == errc::attempt_timed_out);
-            CHECK(weir::now(s.io.get_executor()) >= now + ms * 1ms);
-            order.push_back(ms);
-        });
+        s.client->async_send(s.server->endpoint(), http::get("/"), now + ms * 1ms,
+                             answer_handler([&, ms](error_code ec, auto const&) {
+                                 CHECK(ec == errc::attempt_timed_out);
+                                 CHECK(weir::now(s.io.get_executor()) >= now + ms * 1ms);
+                                 order.push_back(ms);
+                             }));
     s.run_until([&] { return order.size() == 6; });
     CHECK(order == std::vector{50, 100, 150, 200, 250, 300});
 }
@@ -647,7 +651,8 @@ TEST_CASE("client: a call without a deadline has the client's")
     scene s({.timeout = 20ms});
     s.server->next(script().read_request().hang());
     error_code got;
-    s.client->async_get(s.server->endpoint(), "/", [&](error_code ec, http::response const&) { got = ec; });
+    s.client->async_get(s.server->endpoint(), "/",
+                        answer_handler([&](error_code ec, http::response const&) { got = ec; }));
     s.run_until([&] { return bool(got); });
     CHECK(got == errc::attempt_timed_out);
 }
@@ -659,7 +664,7 @@ TEST_CASE("client: an attempt brings its endpoint and its deadline")
     auto const to = s.server->endpoint();
     weir::attempt const a(1, weir::now(s.io.get_executor()) + 20ms, &to);
     error_code got;
-    s.client->async_get(a, "/x", [&](error_code ec, http::response const&) { got = ec; });
+    s.client->async_get(a, "/x", answer_handler([&](error_code ec, http::response const&) { got = ec; }));
     s.run_until([&] { return bool(got); });
     CHECK(got == errc::attempt_timed_out);
     CHECK(s.server->connections() == 1);
@@ -693,7 +698,8 @@ TEST_CASE("client: a call arms no timer, and runs no more handlers than the bare
     std::size_t handlers = 0;
     for (int i = 0; i < calls; ++i) {
         bool done = false;
-        client.async_get(server.endpoint(), "/", [&](error_code ec, http::response const&) { done = !ec; });
+        client.async_get(server.endpoint(), "/",
+                         answer_handler([&](error_code ec, http::response const&) { done = !ec; }));
         for (int turn = 0; !done && turn < 1'000'000; ++turn) {
             theirs.poll();
             ours.restart();
@@ -794,12 +800,12 @@ TEST_CASE("client: may be destroyed by its own handler")
     scene s;
     s.server->next(script().read_request().send(std::string(ok)).hang());
     bool done = false;
-    s.client->async_get(s.server->endpoint(), "/", [&](error_code ec, http::response const& a) {
-        s.client.reset();
-        CHECK_FALSE(ec);
-        CHECK(a.body() == "hello");
-        done = true;
-    });
+    s.client->async_get(s.server->endpoint(), "/", answer_handler([&](error_code ec, http::response const& a) {
+                            s.client.reset();
+                            CHECK_FALSE(ec);
+                            CHECK(a.body() == "hello");
+                            done = true;
+                        }));
     s.run_until([&] { return done; });
 }
 
@@ -814,8 +820,8 @@ TEST_CASE("client: the context may go first, with calls at every step")
             http::client client(io.get_executor());
             auto named = server.endpoint();
             named.host = "localhost";
-            client.async_get(server.endpoint(), "/", [counted](error_code, http::response const&) {});
-            client.async_get(named, "/", [counted](error_code, http::response const&) {});
+            client.async_get(server.endpoint(), "/", answer_handler([counted](error_code, http::response const&) {}));
+            client.async_get(named, "/", answer_handler([counted](error_code, http::response const&) {}));
             for (int i = 0; i < steps; ++i) io.poll_one();
         }
         CHECK(counted.use_count() == 1);

@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <support/answer_handler.hpp>
 #include <weir/core/random.hpp>
 #include <weir/http/client.hpp>
 #include <weir/http/deadline_header.hpp>
@@ -14,6 +15,7 @@
 
 using namespace std::chrono_literals;
 namespace http = weir::http;
+using weir::testing::answer_handler;
 namespace asio = boost::asio;
 using http::format_timeout;
 using http::parse_timeout;
@@ -96,10 +98,11 @@ TEST_CASE("deadline_header: the client sends what is left, when its options say 
     auto const ask = [&](http::client_options o, weir::time_point deadline) {
         http::client client(io.get_executor(), std::move(o));
         bool done = false;
-        client.async_send(to, http::get("/"), deadline, [&](boost::system::error_code ec, http::response const&) {
-            CHECK_FALSE(ec);
-            done = true;
-        });
+        client.async_send(to, http::get("/"), deadline,
+                          answer_handler([&](boost::system::error_code ec, http::response const&) {
+                              CHECK_FALSE(ec);
+                              done = true;
+                          }));
         while (!done) io.run_one();
     };
     ask({}, weir::never);

@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <support/answer_handler.hpp>
 #include <weir/http/client.hpp>
 #include <weir/http/server.hpp>
 
@@ -15,6 +16,7 @@ using namespace std::chrono_literals;
 namespace asio = boost::asio;
 namespace http = weir::http;
 using boost::system::error_code;
+using weir::testing::answer_handler;
 using tcp = asio::ip::tcp;
 
 namespace {
@@ -196,8 +198,8 @@ TEST_CASE("server: a handler may be a coroutine, and others are served while it 
     http::client client(s.io.get_executor());
     weir::endpoint const to{"", "127.0.0.1", s.server->port()};
     std::string order;
-    client.async_get(to, "/slow", [&](error_code, http::response const& r) { order += r.body(); });
-    client.async_get(to, "/fast", [&](error_code, http::response const& r) { order += r.body(); });
+    client.async_get(to, "/slow", answer_handler([&](error_code, http::response const& r) { order += r.body(); }));
+    client.async_get(to, "/fast", answer_handler([&](error_code, http::response const& r) { order += r.body(); }));
     s.run_until([&] { return order.size() == 20; });
     CHECK(order == "GET /fast GET /slow ");
 }
@@ -246,10 +248,10 @@ TEST_CASE("server: draining lets what has begun end, closes what is idle and ref
     tcp::socket idle(s.io);
     idle.connect({asio::ip::address_v4::loopback(), s.server->port()});
     std::optional<http::response> answer;
-    client.async_get(to, "/", [&](error_code ec, http::response r) {
-        CHECK_FALSE(ec);
-        answer = std::move(r);
-    });
+    client.async_get(to, "/", answer_handler([&](error_code ec, http::response r) {
+                         CHECK_FALSE(ec);
+                         answer = std::move(r);
+                     }));
     s.run_until([&] { return s.server->connections() == 2; });
     s.io.poll();
 
@@ -278,7 +280,8 @@ TEST_CASE("server: draining ends by force at its deadline, and at once when noth
     });
     http::client client(s.io.get_executor());
     std::optional<error_code> called, drained;
-    client.async_get({"", "127.0.0.1", s.server->port()}, "/", [&](error_code ec, auto const&) { called = ec; });
+    client.async_get({"", "127.0.0.1", s.server->port()}, "/",
+                     answer_handler([&](error_code ec, auto const&) { called = ec; }));
     s.run_until([&] { return s.server->connections() == 1; });
     for (int i = 0; i < 3; ++i) s.io.poll();
     s.server->async_drain(weir::now(s.io.get_executor()) + 10ms, [&](error_code ec) { drained = ec; });
@@ -298,7 +301,8 @@ TEST_CASE("server: destroyed with connections open, it leaves nothing that keeps
     scene s;
     http::client client(s.io.get_executor());
     bool done = false;
-    client.async_get({"", "127.0.0.1", s.server->port()}, "/", [&](error_code, auto const&) { done = true; });
+    client.async_get({"", "127.0.0.1", s.server->port()}, "/",
+                     answer_handler([&](error_code, auto const&) { done = true; }));
     s.run_until([&] { return done; });
     s.server.reset();
     s.io.restart();

@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <support/answer_handler.hpp>
 #include <support/certificate.hpp>
 #include <weir/async/async_call.hpp>
 #include <weir/call/classify.hpp>
@@ -24,6 +25,7 @@ using namespace std::chrono_literals;
 namespace asio = boost::asio;
 namespace http = weir::http;
 using boost::system::error_code;
+using weir::testing::answer_handler;
 using weir::testing::certificate;
 using tcp = asio::ip::tcp;
 
@@ -34,8 +36,6 @@ certificate const& authority()
     static certificate const a({}, nullptr);
     return a;
 }
-
-using answer_handler = std::function<void(error_code, http::response)>;
 
 // How a server is killed: without TLS's goodbye.
 enum class dies { never, in_the_handshake, before_the_answer, within_the_answer, after_it };

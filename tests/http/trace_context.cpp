@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <support/answer_handler.hpp>
 #include <weir/async/async_call.hpp>
 #include <weir/balance/endpoint_set.hpp>
 #include <weir/balance/round_robin.hpp>
@@ -28,6 +29,7 @@ namespace http = weir::http;
 using http::format_traceparent;
 using http::parse_traceparent;
 using http::trace_context;
+using weir::testing::answer_handler;
 
 namespace {
 
@@ -198,11 +200,11 @@ TEST_CASE("trace_context: a call that is made while a request is served carries 
 
     bool done = false;
     client.async_send({"shop", "127.0.0.1", shop.port()}, with({known}, {"a=1"}), weir::never,
-                      [&](boost::system::error_code ec, http::response const& r) {
+                      answer_handler([&](boost::system::error_code ec, http::response const& r) {
                           CHECK_FALSE(ec);
                           CHECK(r.body() == "12");
                           done = true;
-                      });
+                      }));
     while (!done) io.run_one();
     REQUIRE(at_stock.size() == 2);
     auto const parent = *parse_traceparent(known);

@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <support/answer_handler.hpp>
 #include <weir/http/client.hpp>
 #include <weir/http/transport.hpp>
 #include <weir/testing/scripted_server.hpp>
@@ -15,6 +16,7 @@
 namespace asio = boost::asio;
 namespace http = weir::http;
 using boost::system::error_code;
+using weir::testing::answer_handler;
 using weir::testing::script;
 
 namespace {
@@ -59,7 +61,8 @@ TEST_CASE("transport: a client takes one of the user's own, opened and shaken ha
     http::basic_client<asio::any_io_executor, counted_transport> client(io.get_executor(), {}, {&log});
     for (int i = 0; i < 2; ++i) {
         std::optional<std::string> body;
-        client.async_get(server.endpoint(), "/", [&](error_code, http::response const& r) { body = r.body(); });
+        client.async_get(server.endpoint(), "/",
+                         answer_handler([&](error_code, http::response const& r) { body = r.body(); }));
         io.restart();
         while (!body) io.run_one();
         CHECK(*body == "hello");
@@ -76,7 +79,7 @@ TEST_CASE("transport: a handshake that fails ends the call with its error, and n
     counted_transport::seen log{.hosts = {}, .answer = asio::error::access_denied};
     http::basic_client<asio::any_io_executor, counted_transport> client(io.get_executor(), {}, {&log});
     std::optional<error_code> got;
-    client.async_get(server.endpoint(), "/", [&](error_code ec, http::response const&) { got = ec; });
+    client.async_get(server.endpoint(), "/", answer_handler([&](error_code ec, http::response const&) { got = ec; }));
     while (!got) io.run_one();
     CHECK(*got == asio::error::access_denied);
     CHECK(client.idle() == 0);
