@@ -163,14 +163,14 @@ struct owned_and_drained : leased {
 
 scenarios const of_leased{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<refill>("token_bucket: the lease is refilled", 3, 2));
-    all.push_back(make_scenario<uneven>("token_bucket: more is wanted than the lease has", 2, 3));
+    all.push_back(make_scenario<uneven>("token_bucket: more is wanted than the lease has", 2, 2));
     all.push_back(make_scenario<held_up>("token_bucket: the filler is held up", 2, 3));
     all.push_back(make_scenario<put_back>("token_bucket: the lease is put back", 3, 2));
     all.push_back(make_scenario<all_of_it>("token_bucket: the whole burst is wanted", 3, 2));
     all.push_back(make_scenario<drained>("token_bucket: drained while leasing", 3, 2));
-    all.push_back(make_scenario<owned>("token_bucket: the lease of one thread is put back by another", 2, 3));
+    all.push_back(make_scenario<owned>("token_bucket: the lease of one thread is put back by another", 2, 2));
     all.push_back(
-        make_scenario<owned_and_drained>("token_bucket: the lease of one thread is drained by another", 2, 3));
+        make_scenario<owned_and_drained>("token_bucket: the lease of one thread is drained by another", 2, 2));
     all.push_back(make_scenario<cancelled>("token_bucket: cancelled while leasing", 3, 2));
     all.push_back(make_scenario<reconfigured>("token_bucket: reconfigured while leasing", 3, 2));
 }};
