@@ -181,3 +181,5 @@ private:
 };
 
 }  // namespace weir::detail
+
+#undef WEIR_DETAIL_HAS_MEMBARRIER
