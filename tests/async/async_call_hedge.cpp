@@ -9,6 +9,7 @@
 #include <weir/testing/virtual_time.hpp>
 
 #include <support/hedge_model.hpp>
+#include <support/thorough.hpp>
 
 #include <doctest/doctest.h>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -313,7 +314,7 @@ TEST_CASE("async_call, hedge: many strands in real time; hedges, losers and canc
 TEST_CASE("async_call, hedge: at 5 % extra load, p99 is a tenth of what it is without")
 {
     constexpr int calls = 20000;
-    for (unsigned seed = 1; seed <= 5; ++seed) {
+    for (std::uint64_t seed = 1; seed <= weir::test::thorough(5); ++seed) {
         CAPTURE(seed);
         auto const naive = weir::model::answers_without_hedge(seed, calls);
         auto const hedged = weir::model::answers_with_hedge(seed, calls);

@@ -146,6 +146,7 @@ TEST_CASE_TEMPLATE("keyed_limiter: a million random decisions are those of an ex
 TEST_CASE_TEMPLATE("keyed_limiter: rates whose fractions are long are kept over their whole length", Policy, BOTH)
 {
     for (weir::rate const r : {weir::rate{8209, 30 * 24h}, {10'007, 7 * 24h}, {999'983, 30 * 24h}, {131'071, 24h}}) {
+        if (r.permits > static_cast<std::uint64_t>(thorough(1'000'000))) continue;
         CAPTURE(r.permits);
         keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{r, 1}}, .capacity = 10}};
         auto now = start;
@@ -175,22 +176,25 @@ TEST_CASE_TEMPLATE("keyed_limiter: a cancel gives nothing back to the key that h
 
 TEST_CASE_TEMPLATE("keyed_limiter: memory is what the capacity says, and stays so", Policy, BOTH)
 {
-    constexpr std::size_t capacity = 1'000'000;
+    constexpr std::size_t capacity = 1'000'000, many = capacity + thorough(2'000'000);
     keyed_limiter<std::uint64_t, Policy> l{{.quotas = {{weir::per_hour(1), 2}}, .capacity = capacity, .seed = 5}};
     auto const per_key = static_cast<double>(l.memory_bytes()) / capacity;
     CHECK(per_key <= (std::is_same_v<Policy, compact_keys> ? 10.1 : 24.1));
     CHECK(l.capacity() == capacity);
-    for (std::uint64_t k = 0; k < capacity; ++k) REQUIRE(l.try_acquire(k, 1, start));
+    std::size_t admitted = 0;
+    for (std::uint64_t k = 0; k < capacity; ++k) admitted += l.try_acquire(k, 1, start);
+    CHECK(admitted == capacity);
     auto const forced = static_cast<double>(l.forced_evictions()) / capacity;
     CHECK(forced < (std::is_same_v<Policy, compact_keys> ? 0.001 : 0.004));
     CHECK(l.keys_in_debt(start) + l.forced_evictions() >= capacity - 10);
 
-    // Ten times as many keys: most are forgotten, each of them counted, and nothing grows.
+    // Three times as many keys: most are forgotten, each of them counted, and nothing grows.
     auto const bytes = l.memory_bytes();
-    for (std::uint64_t k = capacity; k < 3 * capacity; ++k) REQUIRE(l.try_acquire(k, 1, start));
+    for (std::uint64_t k = capacity; k < many; ++k) admitted += l.try_acquire(k, 1, start);
+    CHECK(admitted == many);
     CHECK(l.memory_bytes() == bytes);
-    CHECK(l.forced_evictions() + l.keys_in_debt(start) >= 3 * capacity - 40);
-    CHECK(l.forced_evictions() + l.keys_in_debt(start) <= 3 * capacity);
+    CHECK(l.forced_evictions() + l.keys_in_debt(start) >= many - 40);
+    CHECK(l.forced_evictions() + l.keys_in_debt(start) <= many);
 }
 
 TEST_CASE_TEMPLATE("keyed_limiter: keys that owe nothing make room for others, and nobody is evicted", Policy, BOTH)

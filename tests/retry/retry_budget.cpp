@@ -55,8 +55,8 @@ TEST_CASE("retry_budget: ten successes earn one retry, nine do not")
 TEST_CASE("retry_budget: fractions do not drift")
 {
     retry_budget b({.per_success = 0.025, .initial = 0, .max = 1e9, .window = 0s});
-    for (int i = 0; i < 4'000'000; ++i) b.deposit();
-    CHECK(b.tokens() == 100'000);
+    for (int i = 0; i < thorough(4'000'000); ++i) b.deposit();
+    CHECK(b.tokens() == thorough(100'000));
 }
 
 TEST_CASE("retry_budget: holds at most max, refunds included")
@@ -161,7 +161,7 @@ TEST_CASE("retry_budget: without tokens the floor gives so many a second, and no
         std::vector<weir::time_point> given;
         auto now = t0;
         weir::random_engine random(3);
-        for (int i = 0; i < 20000; ++i) {
+        for (int i = 0; i < thorough(20'000); ++i) {
             now += random() % 200 == 0 ? weir::duration(3s) : weir::duration(random() % 2'000'000);
             if (budget.try_withdraw(now)) given.push_back(now);
         }
@@ -175,7 +175,7 @@ TEST_CASE("retry_budget: without tokens the floor gives so many a second, and no
             }
         CHECK_FALSE(over);
         auto const seconds = std::chrono::duration<double>(now - t0).count();
-        CHECK(static_cast<double>(given.size()) > std::min(0.2 * rate * seconds, 5000.0));
+        CHECK(static_cast<double>(given.size()) > std::min(0.2 * rate * seconds, thorough(5000) * 1.0));
     }
 }
 
