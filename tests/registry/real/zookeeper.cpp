@@ -436,7 +436,8 @@ TEST_CASE("real zookeeper: killed and restarted, with its memory and without")
         s.zk.process().start();
         CHECK(s.shows("a+b+", 30s));
         CHECK(s.until([&] { return s.held->registered(); }));
-        for (auto const& u : s.told) CHECK(u.now->instances->size() == 2);
+        // Without its memory it is filled again one by one, and that one of two is missing is believed.
+        for (auto const& u : s.told) CHECK(u.now->instances->size() >= (forgets ? 1u : 2u));
     }
 }
 
