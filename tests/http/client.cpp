@@ -6,6 +6,7 @@
 #include <weir/testing/scripted_server.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -18,6 +19,7 @@
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -81,6 +83,40 @@ struct scene {
         while (!done() && io.run_one() != 0) {}
         REQUIRE(done());
     }
+};
+
+// What an allocator has given, and what of that it has not got back.
+struct memory {
+    int taken = 0, held = 0;
+};
+
+template <class T>
+struct counting_allocator {
+    using value_type = T;
+
+    explicit counting_allocator(memory& m) : in(&m) {}
+    template <class U>
+    counting_allocator(counting_allocator<U> const& other) : in(other.in)
+    {
+    }
+    T* allocate(std::size_t n)
+    {
+        ++in->taken;
+        ++in->held;
+        return std::allocator<T>().allocate(n);
+    }
+    void deallocate(T* p, std::size_t n)
+    {
+        --in->held;
+        std::allocator<T>().deallocate(p, n);
+    }
+    template <class U>
+    bool operator==(counting_allocator<U> const& other) const
+    {
+        return in == other.in;
+    }
+
+    memory* in;
 };
 
 }  // namespace
@@ -831,7 +867,7 @@ TEST_CASE("client: the context may go first, with calls at every step")
 // --- As an asynchronous operation
 // ---------------------------------------------------------------------------------------
 
-TEST_CASE("client: the handler runs on its own executor, and its memory comes from its own allocator")
+TEST_CASE("client: the handler runs on its own executor")
 {
     scene s;
     s.server->next(script().read_request().send(std::string(ok)).hang());
@@ -847,6 +883,62 @@ TEST_CASE("client: the handler runs on its own executor, and its memory comes fr
         s.io.poll();
         other.poll();
     }
+}
+
+TEST_CASE("client: a call's memory, and that of every step, comes from the handler's allocator")
+{
+    scene s;
+    script two;
+    for (int i = 0; i < 2; ++i) two.read_request().send(std::string(ok));
+    s.server->next(two.hang());
+    for (int const steps : {3, 2}) {  // to connect, to write and to read; over a kept connection
+        memory m;
+        int held_at_the_end = -1;
+        s.client->async_get(s.server->endpoint(), "/",
+                            asio::bind_allocator(counting_allocator<void>(m), answer_handler([&](error_code ec, auto) {
+                                                     CHECK_FALSE(ec);
+                                                     held_at_the_end = m.held;
+                                                 })));
+        s.run_until([&] { return held_at_the_end != -1; });
+        CHECK(m.taken >= 1 + steps);
+        CHECK(held_at_the_end == 0);
+    }
+}
+
+TEST_CASE("client: a context that goes on which a strand runs the calls gives back all that a handler's allocator gave")
+{
+    using strand = asio::strand<asio::io_context::executor_type>;
+    for (int steps = 0; steps < 25; ++steps) {
+        memory m;
+        auto const counted = std::make_shared<int>(0);
+        {
+            asio::io_context io;
+            scripted_server server(io.get_executor());
+            server.always(script().read_request().answer(200, "").hang());
+            http::basic_client<strand> client(strand(io.get_executor()));
+            for (auto const port : {server.port(), std::uint16_t(0)})  // one that goes out, and one that is refused
+                client.async_get(
+                    {"", "127.0.0.1", port}, "/",
+                    asio::bind_allocator(counting_allocator<void>(m), answer_handler([counted](auto...) {})));
+            for (int i = 0; i < steps; ++i) io.poll_one();
+        }
+        CHECK(counted.use_count() == 1);
+        CHECK(m.taken >= 4);
+        CHECK(m.held == 0);
+    }
+}
+
+TEST_CASE("client: a handler need not be copyable")
+{
+    scene s;
+    s.server->next(script().read_request().send(std::string(ok)).hang());
+    std::string got;
+    auto handler = [&, own = std::make_unique<int>(7)](error_code, http::response const& a) {
+        got = a.body() + std::to_string(*own);
+    };
+    s.client->async_get(s.server->endpoint(), "/", std::move(handler));
+    s.run_until([&] { return !got.empty(); });
+    CHECK(got == "hello7");
 }
 
 TEST_CASE("client: works with coroutines, deferred operations and futures")

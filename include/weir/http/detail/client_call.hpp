@@ -2,327 +2,68 @@
 #pragma once
 
 #include <weir/async/detail/work_guard.hpp>
-#include <weir/core/errc.hpp>
 #include <weir/core/priority.hpp>
-#include <weir/http/deadline_header.hpp>
-#include <weir/http/detail/client_core.hpp>
+#include <weir/core/time.hpp>
+#include <weir/http/detail/client_exchange.hpp>
 #include <weir/http/message.hpp>
-#include <weir/http/validate.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/cancellation_type.hpp>
-#include <boost/asio/connect.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/beast/core/error.hpp>
-#include <boost/beast/http/error.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/serializer.hpp>
-#include <boost/beast/http/write.hpp>
+#include <boost/asio/error.hpp>
 
-#include <algorithm>
 #include <concepts>
+#include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <utility>
 
 namespace weir::http::detail {
 
-/// weir's word for what Beast says of a broken answer; everything else as it is.
-[[nodiscard]] inline boost::system::error_code client_error(boost::system::error_code ec) noexcept
-{
-    using beast::http::error;
-    static auto const& of_beast = make_error_code(error::end_of_stream).category();
-    auto const say = [](errc e) { return boost::system::error_code(std::error_code(make_error_code(e))); };
-    if (ec == asio::error::eof || ec == error::end_of_stream || ec == error::partial_message)
-        return say(errc::connection_closed);
-    if (ec == error::body_limit) return say(errc::body_too_large);
-    if (ec.category() == of_beast || ec == beast::error::timeout) return say(errc::bad_response);
-    return ec;
-}
-
-/// One call, from the first check to the handler. One object on the heap, at one address; whatever is pending owns it.
-/// All steps run on the client's executor, and there is always exactly one pending, so nothing here is shared.
+/// One call: the exchange, and who waits for it. One object on the heap, in memory of the handler's allocator.
 template <class Core, class Handler>
-class client_call final : public client_call_base {
-public:
+class client_call final : public client_exchange<Core, asio::associated_allocator_t<Handler>> {
+    using handler_allocator = asio::associated_allocator_t<Handler>;
+    using exchange = client_exchange<Core, handler_allocator>;
     using executor_type = typename Core::executor_type;
+    using error_code = boost::system::error_code;
 
+public:
+    /// `what`: a request, or the target of a GET.
     template <class What>
     static void start(std::shared_ptr<Core> core, Handler&& handler, std::string_view host, std::uint16_t port,
-                      What&& what, time_point deadline, std::optional<request_priority> priority = {})
+                      What&& what, time_point deadline, std::optional<request_priority> priority)
     {
-        using traits = std::allocator_traits<allocator>;
         allocator a(asio::get_associated_allocator(handler));
-        auto* const memory = traits::allocate(a, 1);
-        traits::construct(a, memory, std::move(core), std::move(handler), std::move(what), deadline);
-        memory->begin(step{owner(memory)}, host, port, priority);
+        auto* const call = traits::allocate(a, 1);
+        traits::construct(a, call, std::move(core), std::move(handler), std::move(what), deadline);
+        typename exchange::owner owned(call);
+        if (auto slot = asio::get_associated_cancellation_slot(call->handler_); slot.is_connected())
+            slot.assign([call](asio::cancellation_type type) {
+                if (type != asio::cancellation_type::none) call->abort(asio::error::operation_aborted);
+            });
+        call->begin(std::move(owned), host, port, priority);
     }
 
-    client_call(std::shared_ptr<Core> core, Handler&& handler, std::string_view target, time_point deadline)
-        : client_call(std::move(core), std::move(handler), http::get(target), deadline)
-    {
-    }
-    client_call(std::shared_ptr<Core> core, Handler&& handler, request&& what, time_point deadline)
-        : core_(std::move(core)), handler_(std::move(handler)), request_(std::move(what)), deadline_(deadline)
+    template <class What>
+    client_call(std::shared_ptr<Core> core, Handler&& handler, What&& what, time_point deadline)
+        : exchange(std::move(core), std::move(what), deadline, asio::get_associated_allocator(handler)),
+          handler_(std::move(handler))
     {
         // What is pending keeps the client's own context running.
-        if (!at_home()) work_.emplace(asio::get_associated_executor(handler_, core_->get_executor()));
-    }
-
-    ~client_call()
-    {
-        if (slot_) {
-            core_->remove(*this);
-            core_->leave(*slot_);
-        }
+        if (!at_home()) work_.emplace(asio::get_associated_executor(handler_, this->get_executor()));
     }
 
 private:
-    using allocator =
-        typename std::allocator_traits<asio::associated_allocator_t<Handler>>::template rebind_alloc<client_call>;
     using handler_executor = asio::associated_executor_t<Handler, executor_type>;
-    using tcp = asio::ip::tcp;
-    using resolver = asio::ip::basic_resolver<tcp, executor_type>;
-    using error_code = boost::system::error_code;
-
-    // The call frees itself through the handler's allocator.
-    struct release {
-        void operator()(client_call* c) const
-        {
-            allocator a(asio::get_associated_allocator(c->handler_));
-            std::allocator_traits<allocator>::destroy(a, c);
-            std::allocator_traits<allocator>::deallocate(a, c, 1);
-        }
-    };
-    using owner = std::unique_ptr<client_call, release>;
-
-    // The handler of whatever is pending.
-    struct step {
-        using executor_type = client_call::executor_type;
-        using allocator_type = asio::associated_allocator_t<Handler>;
-
-        owner call;
-
-        [[nodiscard]] executor_type get_executor() const noexcept { return call->core_->get_executor(); }
-        [[nodiscard]] allocator_type get_allocator() const noexcept
-        {
-            return asio::get_associated_allocator(call->handler_);
-        }
-
-        void operator()(error_code ec = {}, std::size_t bytes = 0)
-        {
-            auto& c = *call;
-            c.resume(std::move(*this), ec, bytes);
-        }
-        void operator()(error_code ec, tcp::endpoint const&) { (*this)(ec); }
-    };
-
-    // A look-up cannot be interrupted: the system's resolver goes on in its thread. So the call does not wait in the
-    // look-up's handler but here, where `abort` can fetch it.
-    struct lookup {
-        explicit lookup(executor_type const& e) : resolving(e) {}
-        resolver resolving;
-        step waiting{};
-    };
-
-    enum class at { refused, looking_up, connecting, shaking_hands, writing, reading };
-
-    void begin(step self, std::string_view host, std::uint16_t port, std::optional<request_priority> priority)
-    {
-        auto const now = core_->now();
-        auto const& o = core_->options();
-        if (priority && !o.priority_header.empty()) request_.set(o.priority_header, to_header(*priority));
-        if (deadline_ == never && o.timeout != duration::zero()) deadline_ = later(now, o.timeout);
-        if (!defect_in(request_).empty() || host.empty() || port == 0 || !valid_field_value(host))
-            return refuse(std::move(self), errc::bad_request);
-        if (deadline_ <= now) return refuse(std::move(self), errc::no_time_left);
-        slot_ = core_->enter(host, port);
-        if (!slot_) return refuse(std::move(self), errc::too_many_calls);
-        limit_ = deadline_;
-        core_->add(*this);
-        complete_request();
-        if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected())
-            slot.assign([this](asio::cancellation_type type) {
-                if (type != asio::cancellation_type::none) abort(asio::error::operation_aborted);
-            });
-
-        link_ = core_->take(*slot_, idempotent(request_.method()), now);
-        reused_ = link_ != nullptr;
-        if (reused_)
-            write(std::move(self));
-        else
-            connect(std::move(self), now);
-    }
-
-    void refuse(step self, errc why)
-    {
-        why_ = std::error_code(make_error_code(why));
-        at_ = at::refused;
-        asio::post(std::move(self));
-    }
-
-    void complete_request()
-    {
-        if (request_.find(field::host) == request_.end()) request_.set(field::host, host_header());
-        auto const& agent = core_->options().user_agent;
-        if (!agent.empty() && request_.find(field::user_agent) == request_.end())
-            request_.set(field::user_agent, agent);
-        request_.prepare_payload();
-    }
-
-    [[nodiscard]] std::string host_header() const
-    {
-        if (auto const& given = core_->options().host_header; !given.empty()) return given;
-        auto const& host = slot_->host();
-        bool const v6 = host.find(':') != std::string::npos;
-        return (v6 ? '[' + host + ']' : host) + ':' + std::to_string(slot_->port());
-    }
-
-    // A new connection. `now` opens the time for it.
-    void connect(step self, time_point now)
-    {
-        link_ = std::make_unique<typename Core::connection_type>(
-            core_->transport().open(core_->get_executor(), slot_->host()));
-        if (auto const span = core_->options().connect_timeout; span != duration::zero()) {
-            limit_ = std::min(deadline_, later(now, span));
-            core_->watch(limit_);
-        }
-        error_code not_an_address;
-        auto const address = asio::ip::make_address(slot_->host(), not_an_address);
-        if (not_an_address) return look_up(std::move(self));
-        at_ = at::connecting;
-        link_->socket().async_connect(tcp::endpoint(address, slot_->port()), std::move(self));
-    }
-
-    void look_up(step self)
-    {
-        at_ = at::looking_up;
-        auto l = std::make_shared<lookup>(core_->get_executor());
-        lookup_ = l;
-        l->waiting = std::move(self);
-        auto& resolving = l->resolving;
-        resolving.async_resolve(slot_->host(), std::to_string(slot_->port()), tcp::resolver::numeric_service,
-                                [l](error_code ec, typename resolver::results_type found) {
-                                    auto waiting = std::move(l->waiting);
-                                    if (!waiting.call) return;
-                                    waiting.call->found_ = std::move(found);
-                                    waiting(ec);
-                                });
-    }
-
-    void write(step self)
-    {
-        at_ = at::writing;
-        limit_ = deadline_;
-        // Here, and not before, for what is left shrinks while a connection is made.
-        if (auto const& name = core_->options().deadline_header; !name.empty() && deadline_ != never)
-            request_.set(name, format_timeout(between(core_->now(), deadline_)));
-        serializer_.emplace(request_);
-        beast::http::async_write(link_->stream, *serializer_, std::move(self));
-    }
-
-    void read(step self)
-    {
-        at_ = at::reading;
-        parser_.emplace();
-        parser_->header_limit(core_->options().max_header_bytes);
-        parser_->body_limit(core_->options().max_body_bytes);
-        if (request_.method() == verb::head) parser_->skip(true);
-        beast::http::async_read(link_->stream, link_->buffer, *parser_, std::move(self));
-    }
-
-    void resume(step self, error_code ec, std::size_t bytes)
-    {
-        if (at_ == at::reading && !ec) return answered(std::move(self));  // a result wins over a reason that came later
-        if (why_) return finish(std::move(self), why_);
-        if (ec) return failed(std::move(self), ec, bytes);
-        switch (at_) {
-            case at::looking_up:
-                at_ = at::connecting;
-                return asio::async_connect(link_->socket(), found_, std::move(self));
-            case at::connecting: {
-                error_code ignored;
-                link_->socket().set_option(tcp::no_delay(true), ignored);
-                link_->socket().non_blocking(true, ignored);  // for `quiet`
-                if constexpr (Core::transport_type::handshakes) {
-                    at_ = at::shaking_hands;
-                    return core_->transport().async_handshake(link_->stream, std::move(self));
-                } else {
-                    return write(std::move(self));
-                }
-            }
-            case at::shaking_hands: return write(std::move(self));
-            case at::writing: return read(std::move(self));
-            default: return finish(std::move(self), asio::error::operation_aborted);
-        }
-    }
-
-    void failed(step self, error_code ec, std::size_t bytes)
-    {
-        bool const unheard = at_ == at::writing || (at_ == at::reading && !parser_->got_some() && interim_ == 0);
-        bool const unsent = at_ == at::writing && bytes == 0;
-        if (reused_ && unheard && (unsent || idempotent(request_.method()))) {
-            // The peer had closed a kept connection. Its neighbours will have gone the same way.
-            core_->close_idle(*slot_);
-            reused_ = false;
-            return connect(std::move(self), core_->now());
-        }
-        finish(std::move(self), client_error(ec));
-    }
-
-    void answered(step self)
-    {
-        auto const bad = std::error_code(make_error_code(errc::bad_response));
-        auto const code = parser_->get().result_int();
-        if (code < 200) {
-            if (code == 101 || ++interim_ > 16) return finish(std::move(self), bad);
-            if (why_) return finish(std::move(self), why_);
-            return read(std::move(self));
-        }
-        if (!framing_defect(parser_->get().base()).empty()) return finish(std::move(self), bad);
-        // Anything left unread would be taken for the next answer.
-        bool const clean = parser_->keep_alive() && link_->buffer.size() == 0;
-        if (clean && request_.keep_alive() && !why_) core_->keep(*slot_, std::move(link_));
-        finish(std::move(self), {});
-    }
-
-    // Without an error, the answer is in the parser.
-    void finish(step self, error_code ec)
-    {
-        if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected()) slot.clear();
-        completion done{std::move(handler_), ec, ec ? response() : parser_->release()};
-        auto const work = std::move(work_);
-        {
-            // `release` asks the handler for its allocator, and that has moved.
-            allocator a(asio::get_associated_allocator(done.handler));
-            auto* const memory = self.call.release();
-            std::allocator_traits<allocator>::destroy(a, memory);
-            std::allocator_traits<allocator>::deallocate(a, memory, 1);
-        }
-        if (!work)
-            done();
-        else
-            asio::dispatch(work->get_executor(), std::move(done));
-    }
-
-    // The handler runs where the call does.
-    [[nodiscard]] bool at_home() const noexcept
-    {
-        if constexpr (std::same_as<handler_executor, executor_type>)
-            return asio::get_associated_executor(handler_, core_->get_executor()) == core_->get_executor();
-        else
-            return false;
-    }
+    using allocator = typename std::allocator_traits<handler_allocator>::template rebind_alloc<client_call>;
+    using traits = std::allocator_traits<allocator>;
 
     struct completion {
-        using allocator_type = asio::associated_allocator_t<Handler>;
+        using allocator_type = handler_allocator;
 
         Handler handler;
         error_code ec;
@@ -332,40 +73,36 @@ private:
         void operator()() { std::move(handler)(ec, std::move(answer)); }
     };
 
-    void abort(error_code why) override
+    void complete(error_code ec) override
     {
-        if (why_) return;
-        why_ = why;
-        if (link_) link_->close();
-        if (auto const l = lookup_.lock(); l && l->waiting.call) {
-            l->resolving.cancel();
-            asio::post(std::move(l->waiting));
-        }
-    }
-
-    void expire() override
-    {
-        if (limit_ < deadline_)
-            abort(asio::error::timed_out);
+        if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected()) slot.clear();
+        completion done{std::move(handler_), ec, ec ? response() : this->take_answer()};
+        auto const work = std::move(work_);
+        drop();
+        if (!work)
+            done();
         else
-            abort(std::error_code(make_error_code(errc::attempt_timed_out)));
+            asio::dispatch(work->get_executor(), std::move(done));
     }
 
-    std::shared_ptr<Core> core_;
+    void drop() noexcept override
+    {
+        allocator a(this->get_allocator());
+        traits::destroy(a, this);
+        traits::deallocate(a, this, 1);
+    }
+
+    // The handler runs where the call does.
+    [[nodiscard]] bool at_home() const noexcept
+    {
+        if constexpr (std::same_as<handler_executor, executor_type>)
+            return asio::get_associated_executor(handler_, this->get_executor()) == this->get_executor();
+        else
+            return false;
+    }
+
     Handler handler_;
     std::optional<weir::detail::work_guard<handler_executor>> work_;
-    request request_;
-    time_point deadline_;
-    pool_slot* slot_ = nullptr;
-    typename Core::link link_;
-    std::weak_ptr<lookup> lookup_;
-    typename resolver::results_type found_;
-    std::optional<beast::http::request_serializer<beast::http::string_body>> serializer_;
-    std::optional<beast::http::response_parser<beast::http::string_body>> parser_;
-    error_code why_;  // why it ends although nothing failed: its deadline, its caller, its client
-    at at_ = at::refused;
-    bool reused_ = false;
-    int interim_ = 0;
 };
 
 }  // namespace weir::http::detail

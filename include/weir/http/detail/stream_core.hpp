@@ -6,7 +6,7 @@
 #include <weir/async/timer.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/http/client_options.hpp>
-#include <weir/http/detail/client_call.hpp>
+#include <weir/http/detail/client_exchange.hpp>
 #include <weir/http/message.hpp>
 #include <weir/http/validate.hpp>
 
