@@ -62,7 +62,6 @@ grouping promised(errc e)
         case errc::bad_request:
         case errc::bad_response:
         case errc::body_too_large:
-        case errc::bad_url:
         case errc::registry_refused:
         case errc::bad_document:
         case errc::stopped: return {.rejected = false, .transient = false};

@@ -97,10 +97,10 @@ TEST_CASE("result: takes what converts to its value, and to its error")
     CHECK(*number == 3.0);
 
     auto const from_code = []() -> result<int> { return {std::make_error_code(std::errc::broken_pipe)}; };
-    auto const from_errc = []() -> result<int> { return {errc::bad_url}; };
+    auto const from_errc = []() -> result<int> { return {errc::bad_document}; };
     auto const from_rejection = []() -> result<int> { return {rejection{errc::no_endpoint, weir::never, "b"}}; };
     CHECK(from_code().error().code == std::errc::broken_pipe);
-    CHECK(from_errc().error().code == errc::bad_url);
+    CHECK(from_errc().error().code == errc::bad_document);
     CHECK(from_rejection().error().refused->gate == "b");
 }
 

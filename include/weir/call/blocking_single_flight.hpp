@@ -36,7 +36,7 @@ namespace weir {
 /// Throws:  what `op` threw, to all who waited for it; what the copies of keys and values, and memory, throw.
 /// Threads: any. Under a lock run only the key's hash and equality; they must not come back here.
 /// Cost:    to join, a short lock and a wait; to begin, three allocations.
-/// Seen in: tests/call/blocking_single_flight.cpp
+/// Seen in: examples/45_threads_share_a_call.cpp
 template <class Key, class Value, class Hash = std::hash<Key>, class Equal = std::equal_to<Key>>
 class blocking_single_flight {
 public:

@@ -26,7 +26,6 @@ enum class errc {
     bad_response,       ///< the peer's answer is not HTTP, or breaks a limit of framing
     body_too_large,     ///< a body is over the configured size
     connection_closed,  ///< the peer closed before the answer was complete
-    bad_url,            ///< a URL cannot be used as given
     // Registries.
     registry_unavailable,  ///< the registry could not be asked; the last good set stays
     registry_refused,      ///< the registry understood and said no (permission, unknown service, bad registration)
@@ -63,7 +62,6 @@ public:
             case errc::bad_response: return "response is not valid HTTP";
             case errc::body_too_large: return "body too large";
             case errc::connection_closed: return "connection closed before the answer was complete";
-            case errc::bad_url: return "bad URL";
             case errc::registry_unavailable: return "registry unavailable";
             case errc::registry_refused: return "registry refused";
             case errc::bad_document: return "registry document refused";
