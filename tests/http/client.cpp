@@ -134,6 +134,23 @@ TEST_CASE("client: sends what it was given, and brings the answer")
                                        "\r\nUser-Agent: test\r\nContent-Length: 2\r\n\r\n{}");
 }
 
+TEST_CASE("client: a method of one's own, fields given twice and a large body go out as they are")
+{
+    scene s({.host_header = "h"});
+    http::request r(http::verb::unknown, "/p", 11);
+    r.method_string("PURGE");
+    r.insert("X", "1");
+    r.insert("x", "");
+    r.body().assign(1'000'000, 'x');
+    s.server->next(script().read_request().send(std::string(ok)).hang());
+    auto const body = r.body();
+    CHECK_FALSE(s.call(std::move(r)).ec);
+    CHECK(s.server->received(0) ==
+          "PURGE /p HTTP/1.1\r\nX: 1\r\nx: \r\nHost: h\r\nUser-Agent: weir\r\n"
+          "Content-Length: 1000000\r\n\r\n" +
+              body);
+}
+
 TEST_CASE("client: a kept connection is used again")
 {
     scene s;

@@ -43,6 +43,7 @@ template <class Executor, class Transport>
 struct connection : pooled {
     typename Transport::template stream<Executor> stream;
     beast::flat_buffer buffer;  // one for the connection's life: what one answer leaves over belongs to no other
+    std::string head;           // of the request under way
 
     explicit connection(typename Transport::template stream<Executor> s) : stream(std::move(s))
     {
@@ -221,8 +222,10 @@ private:
         auto next = never;
         for (auto i = calls_.begin(); i != calls_.end();) {
             auto& call = *i++;
-            if (call.limit() <= now) call.expire();
-            else next = std::min(next, call.limit());
+            if (call.limit() <= now)
+                call.expire();
+            else
+                next = std::min(next, call.limit());
         }
         watch(next);
     }

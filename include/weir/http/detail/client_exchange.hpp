@@ -5,18 +5,18 @@
 #include <weir/core/priority.hpp>
 #include <weir/http/deadline_header.hpp>
 #include <weir/http/detail/client_core.hpp>
+#include <weir/http/detail/outgoing.hpp>
 #include <weir/http/message.hpp>
 #include <weir/http/validate.hpp>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/beast/http/serializer.hpp>
-#include <boost/beast/http/write.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -106,7 +106,7 @@ protected:
         if (!slot_) return refuse(std::move(self), errc::too_many_calls);
         limit_ = deadline_;
         core_->add(*this);
-        complete_request();
+        fill_in(request_, o, slot_->host(), slot_->port());
 
         link_ = core_->take(*slot_, idempotent(request_.method()), now);
         reused_ = link_ != nullptr;
@@ -162,23 +162,6 @@ private:
         asio::post(std::move(self));
     }
 
-    void complete_request()
-    {
-        if (request_.find(field::host) == request_.end()) request_.set(field::host, host_header());
-        auto const& agent = core_->options().user_agent;
-        if (!agent.empty() && request_.find(field::user_agent) == request_.end())
-            request_.set(field::user_agent, agent);
-        request_.prepare_payload();
-    }
-
-    [[nodiscard]] std::string host_header() const
-    {
-        if (auto const& given = core_->options().host_header; !given.empty()) return given;
-        auto const& host = slot_->host();
-        bool const v6 = host.find(':') != std::string::npos;
-        return (v6 ? '[' + host + ']' : host) + ':' + std::to_string(slot_->port());
-    }
-
     // A new connection. `now` opens the time for it.
     void connect(step self, time_point now)
     {
@@ -218,8 +201,7 @@ private:
         // Here, and not before, for what is left shrinks while a connection is made.
         if (auto const& name = core_->options().deadline_header; !name.empty() && deadline_ != never)
             request_.set(name, format_timeout(between(core_->now(), deadline_)));
-        serializer_.emplace(request_);
-        beast::http::async_write(link_->stream, *serializer_, std::move(self));
+        asio::async_write(link_->stream, bytes_of(request_, link_->head), std::move(self));
     }
 
     void read(step self)
@@ -306,7 +288,6 @@ private:
     typename Core::link link_;
     std::weak_ptr<lookup> lookup_;
     typename resolver::results_type found_;
-    std::optional<beast::http::request_serializer<beast::http::string_body>> serializer_;
     std::optional<beast::http::response_parser<beast::http::string_body>> parser_;
     error_code why_;  // why it ends although nothing failed: its deadline, its caller, its client
     at at_ = at::refused;

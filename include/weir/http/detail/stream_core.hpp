@@ -7,6 +7,7 @@
 #include <weir/core/errc.hpp>
 #include <weir/http/client_options.hpp>
 #include <weir/http/detail/client_exchange.hpp>
+#include <weir/http/detail/outgoing.hpp>
 #include <weir/http/message.hpp>
 #include <weir/http/validate.hpp>
 
@@ -14,12 +15,12 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/stream_traits.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/beast/http/write.hpp>
 
 #if defined(__linux__)
 #include <netinet/tcp.h>
@@ -67,7 +68,7 @@ public:
         if (deadline == never && options_.timeout != duration::zero()) deadline = later(now, options_.timeout);
         if (deadline <= now) return give_up(errc::no_time_left);
         request_ = std::move(r);
-        complete_request(host, port);
+        fill_in(request_, options_, host, port);
         stream_.emplace(transport_.open(executor_, host));
 
         auto const connect_by =
@@ -188,7 +189,7 @@ private:
     void write(time_point deadline)
     {
         limit(deadline, false);
-        beast::http::async_write(*stream_, request_, then([](stream_core& s, error_code ec, std::size_t) {
+        asio::async_write(*stream_, bytes_of(request_, head_), then([](stream_core& s, error_code ec, std::size_t) {
             if (ec) return s.fail(ec);
             s.read_head();
         }));
@@ -271,19 +272,6 @@ private:
         });
     }
 
-    void complete_request(std::string const& host, std::uint16_t port)
-    {
-        if (request_.find(field::host) == request_.end()) {
-            bool const v6 = host.find(':') != std::string::npos;
-            auto const& given = options_.host_header;
-            request_.set(field::host,
-                         !given.empty() ? given : (v6 ? '[' + host + ']' : host) + ':' + std::to_string(port));
-        }
-        if (!options_.user_agent.empty() && request_.find(field::user_agent) == request_.end())
-            request_.set(field::user_agent, options_.user_agent);
-        request_.prepare_payload();
-    }
-
     [[nodiscard]] auto& socket() noexcept { return beast::get_lowest_layer(*stream_); }
 
     void close() noexcept
@@ -300,6 +288,7 @@ private:
     std::optional<typename Transport::template stream<Executor>> stream_;
     beast::flat_buffer buffer_;
     request request_;
+    std::string head_;
     std::optional<beast::http::response_parser<beast::http::buffer_body>> parser_;
     std::string piece_;
     std::optional<open_handler> opening_;
