@@ -430,6 +430,27 @@ TEST_CASE("async_acquire: a handle may go while it is waited for, and a place ne
     CHECK(granted == 1);
 }
 
+TEST_CASE("async_acquire: a limiter and what is wrapped around it are two queues, though they have one address")
+{
+    struct around {
+        weir::token_bucket inner, own;
+        auto reserve(std::uint64_t n, weir::duration max_wait, weir::time_point now)
+        {
+            return own.reserve(n, max_wait, now);
+        }
+    };
+    queue_of_waiters w;
+    around outer{spent(w.now()), spent(w.now())};
+    auto const first = outer.inner.reserve(1, 1h, w.now());
+    w.wait(outer, 'A');        // 100 ms
+    w.wait(outer.inner, 'B');  // 200 ms
+    CHECK(w.waiting() == 2);
+    w.cancel('A');
+    w.run();
+    CHECK(w.order == "aB");
+    CHECK(w.at['B'] == 200ms);
+}
+
 TEST_CASE(
     "async_acquire: those who wait for one key are one queue, whichever handle they came with; other keys are others")
 {

@@ -149,7 +149,7 @@ class limiter_ref {
 public:
     explicit limiter_ref(Limiter& limiter) noexcept : limiter_(&limiter) {}
     [[nodiscard]] Limiter& get() noexcept { return *limiter_; }
-    [[nodiscard]] limiter_identity identity(void const*) const noexcept { return {limiter_, 0}; }
+    [[nodiscard]] limiter_identity identity() const noexcept { return {limiter_, 0}; }
 
 private:
     Limiter* limiter_;
@@ -162,7 +162,7 @@ class limiter_ref<Limiter> {
 public:
     explicit limiter_ref(Limiter& limiter) : limiter_(limiter) {}
     [[nodiscard]] Limiter& get() noexcept { return limiter_; }
-    [[nodiscard]] limiter_identity identity(void const* waiter) const noexcept
+    [[nodiscard]] limiter_identity identity() const noexcept
     {
         if constexpr (requires {
                           {
@@ -171,7 +171,7 @@ public:
                       })
             return limiter_.identity();
         else
-            return {waiter, 0};
+            return {};
     }
 
 private:
@@ -191,26 +191,30 @@ template <class Limiter>
 using permit_of =
     typename decltype(std::declval<Limiter&>().reserve(std::uint64_t{}, duration{}, time_point{}))::token_type;
 
-template <class Limiter, class Handler, class Executor>
-class permit_wait final : public waiting_op<permit_wait<Limiter, Handler, Executor>, Handler, Executor>,
-                          public permit_waiter<permit_of<Limiter>> {
+/// The same address for each type, another for each.
+template <class Limiter>
+inline constexpr char limiter_type = 0;
+
+template <class Permit, class Handler, class Executor>
+class permit_wait final : public waiting_op<permit_wait<Permit, Handler, Executor>, Handler, Executor>,
+                          public permit_waiter<Permit> {
     using base = waiting_op<permit_wait, Handler, Executor>;
     friend base;
 
 public:
-    using queues = permit_queues<Limiter, permit_of<Limiter>>;
-
     permit_wait(Handler&& handler, Executor const& executor) : base(std::move(handler), executor) {}
 
-    static void start(Handler&& handler, Executor const& executor, limiter_ref<Limiter> const& limiter, std::uint64_t n,
-                      permit_of<Limiter>&& permit)
+    /// Without a name it is alone in its queue.
+    static void start(Handler&& handler, Executor const& executor, limiter_name limiter, std::uint64_t n,
+                      Permit&& permit)
     {
-        auto& waiting = queues::of(executor);
+        auto& waiting = permit_queues<Permit>::of(executor);
         auto self = base::make(std::move(handler), executor);
+        if (limiter.of.first == nullptr) limiter.of.first = self.get();
         self->listen([op = self.get(), &waiting] {
             if (waiting.leave(*op)) op->post({asio::error::operation_aborted});
         });
-        if (waiting.insert(*self, limiter.identity(self.get()), n, std::move(permit))) (void)self.release();
+        if (waiting.insert(*self, limiter, n, std::move(permit))) (void)self.release();
     }
 
 private:
@@ -232,13 +236,13 @@ struct start_rate_acquire {
         if (try_first(limiter.get(), n, executor, when)) return post_success(executor, std::move(handler));
         auto const now = time_of_asking(when, executor);
         auto answer = limiter.get().reserve(n, max_wait, now);
-        if (!answer) return post_failure(executor, std::move(handler), told(answer.refused(), refused));
+        if (!answer) return post_refusal(executor, std::move(handler), told(answer.refused(), refused));
         if (answer->start_at() <= now) {
             answer->record(outcome::success(), now);
             return post_success(executor, std::move(handler));
         }
-        using op = permit_wait<Limiter, Handler, std::remove_cv_t<decltype(executor)>>;
-        op::start(std::move(handler), executor, limiter, n, *std::move(answer));
+        using op = permit_wait<permit_of<Limiter>, Handler, std::remove_cv_t<decltype(executor)>>;
+        op::start(std::move(handler), executor, {&limiter_type<Limiter>, limiter.identity()}, n, *std::move(answer));
     }
 
 private:
@@ -299,7 +303,7 @@ public:
             if (*answer)
                 op->slot_ = *std::move(*answer);
             else
-                op->error_ = told(answer->refused(), refused);
+                op->error_ = make_error_code(told(answer->refused(), refused));
             return op->leave(3);
         }
         op->timers_.insert(*op, later(now, max_wait), executor);
@@ -358,7 +362,7 @@ struct start_slot_acquire {
         auto answer = limit->admit(now);
         if (answer) return post_success(executor, std::move(handler), *std::move(answer));
         if (max_wait <= duration::zero())
-            return post_failure(executor, std::move(handler), told(answer.refused(), refused), concurrency_slot{});
+            return post_refusal<concurrency_slot>(executor, std::move(handler), told(answer.refused(), refused));
         using op = slot_wait<Handler, std::remove_cv_t<decltype(executor)>>;
         op::start(std::move(handler), executor, *limit, now, max_wait, answer.refused(), refused);
     }

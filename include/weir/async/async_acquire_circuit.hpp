@@ -163,8 +163,7 @@ struct start_circuit_acquire {
         if (answer) return post_success(executor, std::move(handler), *std::move(answer));
         auto const deadline = later(now, max_wait);
         if (hopeless(*breaker, answer.refused(), now, deadline))
-            return post_failure(executor, std::move(handler), make_error_code(answer.refused().code),
-                                typename Breaker::permit{});
+            return post_refusal<typename Breaker::permit>(executor, std::move(handler), answer.refused().code);
         using op = circuit_wait<Breaker, Handler, std::remove_cv_t<decltype(executor)>>;
         op::start(std::move(handler), executor, *breaker, deadline, answer.refused(), changes, now);
     }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <weir/async/detail/attempt_result.hpp>
+#include <weir/async/detail/call_frame.hpp>
 #include <weir/async/detail/completion.hpp>
-#include <weir/async/timer_queue.hpp>
 #include <weir/call/operation.hpp>
 #include <weir/call/pipeline.hpp>
 
@@ -12,8 +12,6 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/post.hpp>
 
 #include <array>
 #include <memory>
@@ -78,8 +76,15 @@ struct pipeline_hold<Pipeline> {
     using type = typename Pipeline::held_by;
 };
 
+/// The frame of a call of this operation, as its handler would have it.
+template <class Op, class Handler, class Executor>
+using frame_of_call = call_frame<typename attempt_result<Op>::values, Executor, asio::associated_allocator_t<Handler>>;
+
 template <class Pipeline, class Op, class Handler, class Executor>
-class async_call_op final : public timer_queue::node {
+class async_call_op final : public frame_of_call<Op, Handler, Executor> {
+    using frame = frame_of_call<Op, Handler, Executor>;
+    using typename frame::event;
+    using typename frame::pointer;
     static constexpr std::size_t in_flight = most_in_flight<Pipeline, Op>;
     using machine_type = machine<Pipeline, in_flight>;
     using step_type = typename machine_type::step;
@@ -89,108 +94,79 @@ class async_call_op final : public timer_queue::node {
     using values = typename result::values;
 
 public:
-    using executor_type = Executor;
-    using allocator_type = asio::associated_allocator_t<Handler>;
-    using pointer = std::shared_ptr<async_call_op>;
-
     async_call_op(typename pipeline_hold<Pipeline>::type around, Op&& op, Handler&& handler, Executor const& executor)
-        : pipeline_(std::move(around)),
+        : frame(executor, asio::get_associated_allocator(handler)),
+          pipeline_(std::move(around)),
           machine_(*pipeline_),
           op_(std::move(op)),
           handler_(std::move(handler)),
-          executor_(executor),
-          allocator_(asio::get_associated_allocator(handler_)),
-          work_(handler_, executor_),
-          queue_(timer_queue::of(executor_))
+          work_(handler_, executor)
     {
     }
 
-    static void start(pointer self)
+    static void start(std::shared_ptr<async_call_op> self)
     {
-        if (auto slot = asio::get_associated_cancellation_slot(self->handler_); slot.is_connected())
-            slot.assign([weak = std::weak_ptr(self)](asio::cancellation_type type) {
-                if (type == asio::cancellation_type::none) return;
-                if (auto alive = weak.lock()) cancel(std::move(alive), type);
-            });
+        frame::listen(self, asio::get_associated_cancellation_slot(self->handler_));
         auto& op = *self;
-        run(std::move(self), context::initiating, [&op](time_point now) {
-            op.machine_.start(now, said_of(op.op_));
-            return false;
-        });
+        op.happened(std::move(self), {.what = event::begun});
     }
 
 private:
-    // Where an event comes from decides how the call may complete: by an upcall from a handler of ours, by a post from
-    // inside somebody else's function.
-    enum class context : bool { handler, initiating };
-
-    /// The completion handler of one attempt.
-    struct attempt_handler {
-        using executor_type = async_call_op::executor_type;
-        using allocator_type = async_call_op::allocator_type;
-        using cancellation_slot_type = asio::cancellation_slot;
-
-        pointer self;
-        std::size_t slot;
-
-        [[nodiscard]] executor_type get_executor() const noexcept { return self->executor_; }
-        [[nodiscard]] allocator_type get_allocator() const noexcept { return self->allocator_; }
-        [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return self->stop_[slot].slot(); }
-
-        template <class... Args>
-        void operator()(Args&&... args)
-        {
-            auto& op = *self;
-            auto const index = slot;
-            auto const event = [&](time_point now) {
-                return op.machine_.finished(index, result::classify(*op.pipeline_, args...), now, thread_random());
-            };
-            run(std::move(self), context::handler, event, std::forward<Args>(args)...);
-        }
-    };
-
-    /// Lets `event` happen, then does what the machine says. True from `event`: keep `latest`, what an attempt has
-    /// ended with, and mostly that is the end of the call, too, so that it is kept nowhere. One event at a time: an
-    /// operation that completes inside its own initiation, against Asio's rules, finds the loop running and leaves the
-    /// rest to it.
-    template <class Event, class... Latest>
-    static void run(pointer self, context from, Event event, Latest&&... latest)
+    /// Lets `e` happen, then does what the machine says. What an attempt has ended with mostly is the end of the call,
+    /// too, so then it is kept nowhere. One event at a time: an operation that completes inside its own initiation,
+    /// against Asio's rules, finds the loop running and leaves the rest to it.
+    void happened(pointer self, event const& e) override
     {
-        auto& op = *self;
-        if (op.ended_) return;
-        auto const nested = std::exchange(op.running_, true);
+        if (ended_) return;
+        auto const nested = std::exchange(running_, true);
         bool is_the_end = false;
         try {
-            auto const now = op.queue_.now();  // one reading for all of it
+            auto const now = this->queue_.now();  // one reading for all of it
             auto& random = thread_random();
-            bool const keep = event(now);
-            auto step = nested ? step_type{verb::wait} : op.machine_.next(now, random);
-            if constexpr (sizeof...(latest) != 0) {
-                is_the_end = keep && step.what == verb::done;
-                if (keep && !is_the_end) op.kept_.emplace(std::forward<Latest>(latest)...);
-            }
+            bool const keep = take_in(e, now);
+            auto step = nested ? step_type{verb::wait} : machine_.next(now, random);
+            is_the_end = keep && step.what == verb::done;
+            if (keep && !is_the_end) kept_.emplace(std::move(*e.values));
             if (nested) return;
-            for (; step.what == verb::send || step.what == verb::cancel; step = op.machine_.next(now, random)) {
+            for (; step.what == verb::send || step.what == verb::cancel; step = machine_.next(now, random)) {
                 if (step.what == verb::send)
-                    op.send(self, step.slot);
+                    send(self, step.slot);
                 else
-                    op.stop_[step.slot].emit(op.stop_type_);
+                    stop_[step.slot].emit(stop_type_);
             }
-            op.stop_type_ = asio::cancellation_type::terminal;
-            op.running_ = false;
-            if (step.what == verb::wait) return wait(std::move(self), step.until);
+            stop_type_ = asio::cancellation_type::terminal;
+            running_ = false;
+            if (step.what == verb::wait) return this->wait(std::move(self), step.until);
         } catch (...) {
             // A gate or a classifier threw. Tokens are settled; the caller learns what happened.
-            if (!self) self = op.waiting_;
-            op.machine_.abandon();
-            op.failed_ = std::current_exception();
+            if (!self) self = this->waiting_;
+            machine_.abandon();
+            failed_ = std::current_exception();
             is_the_end = false;
-            for (auto& stop : op.stop_) stop.emit(asio::cancellation_type::terminal);
+            for (auto& stop : stop_) stop.emit(asio::cancellation_type::terminal);
             if (nested) return;
         }
-        if constexpr (sizeof...(latest) != 0)
-            if (is_the_end) return end(std::move(self), from, std::forward<Latest>(latest)...);
-        end(std::move(self), from, op.take_result());
+        end(std::move(self), e.in_our_handler(), is_the_end ? std::move(*e.values) : take_result());
+    }
+
+    /// True: what an attempt has ended with is the result so far.
+    [[nodiscard]] bool take_in(event const& e, time_point now)
+    {
+        switch (e.what) {
+            case event::begun: machine_.start(now, said_of(op_)); break;
+            case event::attempt_ended: return finished(e.slot, *e.values, now);
+            case event::cancelled:
+                stop_type_ = e.type;
+                machine_.cancel();
+                break;
+            case event::time_is_up: break;
+        }
+        return false;
+    }
+    [[nodiscard]] bool finished(std::size_t slot, values const& ended, time_point now)
+    {
+        auto const o = std::apply([&](auto const&... v) { return result::classify(*pipeline_, v...); }, ended);
+        return machine_.finished(slot, o, now, thread_random());
     }
 
     void send(pointer const& self, std::size_t slot)
@@ -199,77 +175,16 @@ private:
             if (auto const f = machine_.fault_in(slot)) return never_begun(slot, result::error(f));
         // An operation that throws instead of starting has ended, with what it threw.
         try {
-            result::initiate(op_, machine_.attempt_in(slot), executor_, attempt_handler{self, slot});
+            result::initiate(op_, machine_.attempt_in(slot), this->executor_,
+                             typename frame::attempt_handler{self, slot, stop_[slot].slot()});
         } catch (...) {
             never_begun(slot, result::thrown(std::current_exception()));
         }
     }
     void never_begun(std::size_t slot, values latest)
     {
-        auto const o = std::apply([&](auto const&... v) { return result::classify(*pipeline_, v...); }, latest);
-        if (machine_.finished(slot, o, queue_.now(), thread_random())) kept_.emplace(std::move(latest));
+        if (finished(slot, latest, this->queue_.now())) kept_.emplace(std::move(latest));
     }
-
-    // Comes on the handler's executor, which need not be the call's.
-    static void cancel(pointer self, asio::cancellation_type type)
-    {
-        auto const& executor = self->executor_;
-        asio::dispatch(executor, from_outside{std::move(self), type});
-    }
-
-    // The node of this call in the timer queue. While it waits, and until its hook's handler has run, `waiting_` keeps
-    // the call alive; `armed_` is the strand's own view and stays true until then.
-    static void wait(pointer self, time_point until)
-    {
-        auto& op = *self;
-        if (op.armed_) {
-            if (until == op.expiry() || !op.queue_.remove(op)) return;  // it stands already, or is coming
-            op.disarmed();
-        }
-        if (until == never) return;
-        op.armed_ = true;
-        op.waiting_ = std::move(self);
-        op.queue_.insert(op, until, op.executor_);
-    }
-
-    void disarmed() noexcept
-    {
-        armed_ = false;
-        waiting_.reset();
-    }
-
-    void expired() noexcept override
-    {
-        auto self = std::move(waiting_);
-        auto const& executor = self->executor_;
-        asio::post(executor, from_outside{std::move(self), asio::cancellation_type::none});
-    }
-
-    void abandoned() noexcept override { auto const self = std::move(waiting_); }
-
-    /// A cancel by the caller, or the end of a wait: `none`. No executor_type: it is sent to its own executor, and Asio
-    /// would do that a second time.
-    struct from_outside {
-        using allocator_type = async_call_op::allocator_type;
-        pointer self;
-        asio::cancellation_type cancelled_by;
-
-        [[nodiscard]] allocator_type get_allocator() const noexcept { return self->allocator_; }
-
-        void operator()()
-        {
-            auto& op = *self;
-            bool const expired = cancelled_by == asio::cancellation_type::none;
-            if (expired) op.armed_ = false;
-            run(std::move(self), expired ? context::handler : context::initiating, [&](time_point) {
-                if (!expired) {
-                    op.stop_type_ = cancelled_by;
-                    op.machine_.cancel();
-                }
-                return false;
-            });
-        }
-    };
 
     [[nodiscard]] values&& take_result()
     {
@@ -289,18 +204,13 @@ private:
         return std::move(*kept_);
     }
 
-    using completion = detail::completion<Handler, Executor, values>;
-
-    /// `ending`: the values of the call, or what they are made of.
-    template <class... Ending>
-    static void end(pointer self, context from, Ending&&... ending)
+    void end(pointer self, bool by_upcall, values&& ending)
     {
-        auto& op = *self;
-        op.ended_ = true;
-        if (op.armed_ && op.queue_.remove(op)) op.disarmed();
-        completion complete(std::move(op.handler_), std::move(op.work_), std::forward<Ending>(ending)...);
+        ended_ = true;
+        this->wait_no_more();
+        completion<Handler, Executor, values> complete(std::move(handler_), std::move(work_), std::move(ending));
         self.reset();  // memory goes back before the upcall
-        if (from == context::handler)
+        if (by_upcall)
             std::move(complete).deliver();
         else
             std::move(complete).post();
@@ -310,16 +220,11 @@ private:
     machine_type machine_;
     Op op_;
     Handler handler_;
-    executor_type const executor_;  // constant, for they are read from the timer queue's thread too
-    allocator_type const allocator_;
     completion_work<Handler, Executor> work_;
-    timer_queue& queue_;
     std::array<asio::cancellation_signal, in_flight> stop_;
     asio::cancellation_type stop_type_ = asio::cancellation_type::terminal;  // the caller's, while it is obeyed
     std::optional<values> kept_;
     std::exception_ptr failed_;
-    pointer waiting_;
-    bool armed_ = false;
     bool running_ = false;
     bool ended_ = false;
 };

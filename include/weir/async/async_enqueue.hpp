@@ -80,7 +80,7 @@ public:
             if (*answer)
                 op->slot_ = *std::move(*answer);
             else
-                op->error_ = told(answer->refused(), refused);
+                op->error_ = make_error_code(told(answer->refused(), refused));
             return op->leave(3);
         }
         op->timers_.insert(*op, ticket.deadline, executor);
@@ -97,7 +97,7 @@ private:
     }
     void shed(rejection why) noexcept override
     {
-        error_ = told(why, refused_);
+        error_ = make_error_code(told(why, refused_));
         answered();
     }
     void expired() noexcept override { give_up(make_error_code(errc::no_time_left)); }
@@ -148,8 +148,7 @@ struct start_shedding_acquire {
         auto const now = weir::now(executor);
         if (auto answer = from->at_once(ticket, now)) {
             if (*answer) return post_success(executor, std::move(handler), *std::move(*answer));
-            return post_failure(executor, std::move(handler), told(answer->refused(), refused),
-                                typename Queue::token{});
+            return post_refusal<typename Queue::token>(executor, std::move(handler), told(answer->refused(), refused));
         }
         using op = shedding_wait<Queue, Handler, std::remove_cv_t<decltype(executor)>>;
         op::start(std::move(handler), executor, *from, now, ticket, refused);

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/async/detail/hop.hpp>
 #include <weir/async/detail/work_guard.hpp>
 #include <weir/async/timer_queue.hpp>
 
@@ -12,7 +13,6 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 
 #include <memory>
 #include <utility>
@@ -95,7 +95,11 @@ private:
                 });
         }
 
-        void finish(boost::system::error_code ec) override { asio::post(work_.get_executor(), completion{this, ec}); }
+        void finish(boost::system::error_code ec) override
+        {
+            auto const allocator = asio::get_associated_allocator(handler_);
+            detail::post_to(work_.get_executor(), completion{this, ec}, allocator);
+        }
 
     private:
         void expired() noexcept override { finish({}); }
@@ -114,18 +118,10 @@ private:
             struct release {
                 void operator()(wait_for* w) const { w->destroy(); }
             };
-            using allocator_type = asio::associated_allocator_t<Handler>;
-
             completion(wait_for* w, boost::system::error_code e) : self(w), ec(e) {}
 
             std::unique_ptr<wait_for, release> self;
             boost::system::error_code ec;
-
-            // No executor_type: it is posted to its own executor, and Asio would send it there a second time.
-            [[nodiscard]] allocator_type get_allocator() const noexcept
-            {
-                return asio::get_associated_allocator(self->handler_);
-            }
 
             void operator()()
             {

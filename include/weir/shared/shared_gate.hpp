@@ -147,9 +147,7 @@ auto shared_gate::async_acquire(std::uint64_t n, duration max_wait, Token&& comp
     return asio::async_initiate<Token, void(boost::system::error_code)>(
         [key = key_, refused = refused_](auto handler, std::uint64_t permits, duration wait) {
             auto const executor = key->executor();
-            if (refused)
-                return detail::post_failure(executor, std::move(handler),
-                                            boost::system::error_code(make_error_code(errc::too_many_calls)));
+            if (refused) return detail::post_refusal(executor, std::move(handler), errc::too_many_calls);
             detail::lease_lots::place from;
             if (!key->somebody_waits() && key->take(permits, key->now(), from))
                 return detail::post_success(executor, std::move(handler));

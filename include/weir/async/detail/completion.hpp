@@ -1,12 +1,11 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #pragma once
 
+#include <weir/async/detail/hop.hpp>
 #include <weir/async/detail/work_guard.hpp>
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/system_executor.hpp>
 
 #include <optional>
@@ -68,14 +67,14 @@ public:
         // Nothing of the operation's context may go along to the handler's, which may outlive it.
         work_.operation.reset();
         auto const target = work_.caller.get_executor();
-        asio::dispatch(target, std::move(*this));
+        dispatch_to(target, std::move(*this));
     }
 
     /// From anywhere else: first on to the operation's executor.
     void post() &&
     {
         auto const executor = work_.runs_on();
-        asio::post(executor, std::move(*this));
+        post_to(executor, std::move(*this));
     }
 
     /// Arrived. One type makes both hops, because each that is posted costs a user forty functions to compile.

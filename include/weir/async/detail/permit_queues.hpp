@@ -25,7 +25,15 @@ namespace weir::detail {
 /// Which limiter a reservation is of: its address, or an address and a key, where there is one for each key.
 using limiter_identity = std::pair<void const*, std::uint64_t>;
 
-template <class Limiter, class Token>
+/// The same among limiters of all types: one and what is wrapped around it may have one address.
+struct limiter_name {
+    void const* type;
+    limiter_identity of;
+
+    [[nodiscard]] bool operator==(limiter_name const&) const = default;
+};
+
+template <class Token>
 class permit_queues;
 
 /// Somebody who waits for permits that a limiter has reserved. Alive from `insert` until `leave` has said true, or a
@@ -41,8 +49,7 @@ protected:
     ~permit_waiter() = default;
 
 private:
-    template <class, class>
-    friend class permit_queues;
+    friend permit_queues<Token>;
 
     virtual void granted() noexcept = 0;    ///< its time has come, the permits are spent
     virtual void abandoned() noexcept = 0;  ///< the context is going down: let go, call nobody
@@ -53,8 +60,8 @@ private:
     std::optional<Token> token_;  // when it waits no more
 };
 
-/// Those who wait for reservations of limiters of one type, in one execution context; a queue, and one wait in the
-/// timer queue, for each limiter that somebody waits for. Touched only by those who wait.
+/// Those who wait for reservations of one type, in one execution context; a queue, and one wait in the timer queue, for
+/// each limiter that somebody waits for. Touched only by those who wait.
 ///
 /// A waiter does not own a reservation. A queue has two lists of one length, both in order of start: waiters, and the
 /// reservations that the limiter granted to them. The k-th waiter is to have the k-th reservation. When the time of the
@@ -72,7 +79,7 @@ private:
 ///
 /// Threads: any member from any thread.   Cost: a short lock. Arriving and leaving are O(1) while all ask for the same
 /// number of permits, otherwise one walk along the queue.
-template <class Limiter, class Token>
+template <class Token>
 class permit_queues final : public asio::execution_context::service {
 public:
     using key_type = permit_queues;
@@ -93,7 +100,7 @@ public:
 
     /// `w` waits for `token.start_at()`, which that limiter granted, or for an earlier reservation that
     /// another gives up. False: the context is going down, nothing was done.
-    [[nodiscard]] bool insert(waiter& w, limiter_identity const& limiter, std::uint64_t permits, Token&& token)
+    [[nodiscard]] bool insert(waiter& w, limiter_name const& limiter, std::uint64_t permits, Token&& token)
     {
         auto const start = token.start_at();
         std::scoped_lock const lock(mutex_);
@@ -146,22 +153,22 @@ private:
 
         permit_queues& owner;
         reservations slots;
-        weir::detail::permit_queues<Limiter, Token>::waiters waiters;
-        limiter_identity limiter;
+        weir::detail::permit_queues<Token>::waiters waiters;
+        limiter_name limiter;
         bool mixed = false;  // not all for the same number of permits
         bool armed = false;  // its wait is in the timer queue, or `expired` is on its way
     };
     struct hash {
-        std::size_t operator()(limiter_identity const& of) const noexcept
+        std::size_t operator()(limiter_name const& name) const noexcept
         {
-            return std::hash<void const*>{}(of.first) + std::hash<std::uint64_t>{}(of.second);
+            return std::hash<void const*>{}(name.of.first) + std::hash<std::uint64_t>{}(name.of.second);
         }
     };
-    using queues = std::unordered_map<limiter_identity, queue, hash>;
+    using queues = std::unordered_map<limiter_name, queue, hash>;
 
     // All below: under the lock.
 
-    queue& queue_of(limiter_identity const& limiter)
+    queue& queue_of(limiter_name const& limiter)
     {
         auto found = queues_.find(limiter);
         if (found == queues_.end()) {
