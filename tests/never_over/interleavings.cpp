@@ -94,4 +94,8 @@ int explore(int argc, char** argv)
 }  // namespace
 }  // namespace never_over
 
+/// What waits for another thread asks for it in vain here: all are fibers of one, and the explorer has its turn at the next
+/// step. The kernel need not be asked millions of times.
+extern "C" int sched_yield() noexcept { return 0; }
+
 int main(int argc, char** argv) { return never_over::explore(argc, argv); }
