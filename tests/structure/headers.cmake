@@ -7,11 +7,11 @@
 set(kit_clients <chrono> <functional> <optional> <vector> <boost/asio/any_io_executor.hpp> <boost/asio/compose.hpp>
     <boost/asio/connect.hpp> <boost/asio/ip/tcp.hpp> <boost/asio/steady_timer.hpp> <boost/asio/strand.hpp>
     <boost/beast/http/message.hpp> <boost/beast/http/read.hpp> <boost/beast/http/string_body.hpp>
-    <boost/beast/http/write.hpp> <boost/json/basic_parser_impl.hpp> <boost/json/value.hpp>)
+    <boost/json/basic_parser_impl.hpp> <boost/json/value.hpp>)
 set(kit_coroutines <chrono> <optional> <boost/asio/any_io_executor.hpp> <boost/asio/as_tuple.hpp> <boost/asio/co_spawn.hpp>
     <boost/asio/compose.hpp> <boost/asio/steady_timer.hpp> <boost/asio/strand.hpp> <boost/asio/use_awaitable.hpp>)
-set(kit_executors <chrono> <boost/asio/any_io_executor.hpp> <boost/asio/associated_executor.hpp>
-    <boost/asio/io_context.hpp> <boost/asio/post.hpp> <boost/asio/steady_timer.hpp> <boost/asio/strand.hpp>)
+set(kit_executors <chrono> <boost/asio/any_io_executor.hpp> <boost/asio/io_context.hpp> <boost/asio/steady_timer.hpp>
+    <boost/asio/strand.hpp>)
 set(kit_messages <boost/beast/http/message.hpp> <boost/beast/http/string_body.hpp>)
 set(kit_documents <chrono> <string> <boost/json/value.hpp>)
 set(kit_policies <algorithm> <atomic> <chrono> <memory> <optional> <string>)
@@ -70,6 +70,9 @@ endforeach()
 
 add_custom_target(headers)
 foreach(kit IN LISTS kits)
+    if(NOT sources_${kit})
+        continue()
+    endif()
     add_library(headers_${kit} OBJECT EXCLUDE_FROM_ALL ${sources_${kit}})
     target_link_libraries(headers_${kit} PRIVATE ${least})
     target_precompile_headers(headers_${kit} PRIVATE ${kit_${kit}})
