@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -36,6 +37,10 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using boost::system::error_code;
 
+// All of an operation is compiled for each type of handler: where the type is not the point, it is one.
+using told = std::function<void(error_code)>;
+using given = std::function<void(error_code, weir::concurrency_slot)>;
+
 namespace {
 
 /// Waiters with names; what became of each, and when.
@@ -50,11 +55,11 @@ struct queue_of_waiters : weir::testing::virtual_time {
     {
         auto& signal = signals[name] = std::make_unique<asio::cancellation_signal>();
         weir::async_acquire(get_executor(), limiter, n, max_wait,
-                            asio::bind_cancellation_slot(signal->slot(), [this, name](error_code ec) {
-                                CHECK((!ec || ec == asio::error::operation_aborted));
-                                order += ec ? static_cast<char>(name - 'A' + 'a') : name;
-                                at[name] = now() - begin;
-                            }));
+                            asio::bind_cancellation_slot(signal->slot(), told([this, name](error_code ec) {
+                                                             CHECK((!ec || ec == asio::error::operation_aborted));
+                                                             order += ec ? static_cast<char>(name - 'A' + 'a') : name;
+                                                             at[name] = now() - begin;
+                                                         })));
         poll();
     }
     void cancel(char name)
@@ -239,13 +244,14 @@ TEST_CASE("async_acquire: random arrivals, sizes and cancels are never over the 
                     auto* const me = waiters.emplace_back(std::make_unique<waiter>()).get();
                     me->n = 1 + below(4);
                     me->promised = bucket.retry_at(me->n, w.now());
-                    weir::async_acquire(w.get_executor(), bucket, me->n, 1h,
-                                        asio::bind_cancellation_slot(me->signal.slot(), [&w, &sent, me](error_code ec) {
-                                            ++me->ended;
-                                            if (ec) return;
-                                            me->started = w.now();
-                                            sent.emplace_back(w.now(), me->n);
-                                        }));
+                    weir::async_acquire(
+                        w.get_executor(), bucket, me->n, 1h,
+                        asio::bind_cancellation_slot(me->signal.slot(), told([&w, &sent, me](error_code ec) {
+                                                         ++me->ended;
+                                                         if (ec) return;
+                                                         me->started = w.now();
+                                                         sent.emplace_back(w.now(), me->n);
+                                                     })));
                 }
             }
         }
@@ -279,14 +285,14 @@ TEST_CASE("async_acquire: without a wait limit it waits as long as the limiter t
         far->record(weir::outcome::success(), w.now());
     }
     error_code got = asio::error::would_block;
-    weir::async_acquire(w.get_executor(), bucket, 1, [&](error_code ec) { got = ec; });
+    weir::async_acquire(w.get_executor(), bucket, 1, told([&](error_code ec) { got = ec; }));
     w.run();
     CHECK_FALSE(got);
     CHECK(w.now() == w.begin + 200ms);
     got = asio::error::would_block;
     error_code never;
-    weir::async_acquire(bucket, 1, asio::bind_executor(w.get_executor(), [&](error_code ec) { got = ec; }));
-    weir::async_acquire(w.get_executor(), bucket, 2, [&](error_code ec) { never = ec; });
+    weir::async_acquire(bucket, 1, asio::bind_executor(w.get_executor(), told([&](error_code ec) { got = ec; })));
+    weir::async_acquire(w.get_executor(), bucket, 2, told([&](error_code ec) { never = ec; }));
     w.run();
     CHECK_FALSE(got);
     CHECK(never == weir::errc::exceeds_burst);
@@ -304,7 +310,7 @@ TEST_CASE("async_acquire: without a wait limit it waits as long as the limiter t
     } limited{pacer};
     std::vector<bool> refused;
     for (int i = 0; i < 3; ++i)
-        weir::async_acquire(w.get_executor(), limited, 1, [&](error_code ec) { refused.push_back(bool(ec)); });
+        weir::async_acquire(w.get_executor(), limited, 1, told([&](error_code ec) { refused.push_back(bool(ec)); }));
     w.run();
     std::sort(refused.begin(), refused.end());
     CHECK(refused == std::vector<bool>{false, false, true});
@@ -315,9 +321,10 @@ TEST_CASE("async_acquire: with the time of asking given, it is that time which d
     queue_of_waiters w;
     auto bucket = spent(w.begin);
     int granted = 0;
-    weir::async_acquire(w.get_executor(), bucket, 1, 0ms, w.begin + 100ms, [&](error_code ec) { granted += !ec; });
+    weir::async_acquire(w.get_executor(), bucket, 1, 0ms, w.begin + 100ms,
+                        told([&](error_code ec) { granted += !ec; }));
     weir::async_acquire(bucket, 1, 0ms, w.begin + 100ms,
-                        asio::bind_executor(w.get_executor(), [&](error_code ec) { granted += !ec; }));
+                        asio::bind_executor(w.get_executor(), told([&](error_code ec) { granted += !ec; })));
     w.poll();
     CHECK(granted == 1);
     CHECK(w.now() == w.begin);
@@ -338,10 +345,10 @@ TEST_CASE("async_acquire: wrapped limiters wait too, and jittered waiters leave 
     weir::jittered polite{weir::token_bucket{{.rate = weir::per_second(1000), .burst = 1}}, 1s};
     std::vector<weir::duration> starts;
     for (int i = 0; i < 50; ++i)
-        weir::async_acquire(w.get_executor(), polite, 1, 1h, [&](error_code ec) {
-            CHECK_FALSE(ec);
-            starts.push_back(w.now() - w.begin);
-        });
+        weir::async_acquire(w.get_executor(), polite, 1, 1h, told([&](error_code ec) {
+                                CHECK_FALSE(ec);
+                                starts.push_back(w.now() - w.begin);
+                            }));
     w.run();
     CHECK(starts.size() == 50);
     CHECK(std::is_sorted(starts.begin(), starts.end()));
@@ -425,7 +432,7 @@ TEST_CASE("async_acquire: a handle may go while it is waited for, and a place ne
     CHECK(w.order == "aB");
     CHECK(w.at['B'] == 200ms);
     int granted = 0;
-    weir::async_acquire(w.get_executor(), handle{&one}, 1, 1h, [&](error_code ec) { granted += !ec; });
+    weir::async_acquire(w.get_executor(), handle{&one}, 1, 1h, told([&](error_code ec) { granted += !ec; }));
     w.run();
     CHECK(granted == 1);
 }
@@ -482,10 +489,10 @@ TEST_CASE("async_acquire: a context destroyed under its waiters gives all places
     {
         weir::testing::virtual_time w;
         for (std::uint64_t n : {1U, 3U, 2U, 1U})
-            weir::async_acquire(w.get_executor(), bucket, n, 1h, [alive](error_code) { FAIL("ran"); });
+            weir::async_acquire(w.get_executor(), bucket, n, 1h, told([alive](error_code) { FAIL("ran"); }));
         for (int i = 0; i < 3; ++i)
             weir::async_acquire(w.get_executor(), limit, 1h,
-                                [alive](error_code, weir::concurrency_slot) { FAIL("ran"); });
+                                given([alive](error_code, weir::concurrency_slot) { FAIL("ran"); }));
         w.poll();
         CHECK(alive.use_count() == 8);
         CHECK(limit.waiting() == 3);
@@ -509,8 +516,8 @@ TEST_CASE("async_acquire: a limiter owned by its waiters has all places back bef
         std::shared_ptr<weir::token_bucket> bucket(new weir::token_bucket{{.rate = weir::per_second(10), .burst = 1}},
                                                    look);
         CHECK(bucket->try_acquire(1, start));
-        weir::async_acquire(w.get_executor(), *bucket, 1, 1h, [](error_code) {});
-        weir::async_acquire(w.get_executor(), *bucket, 1, 1h, [bucket](error_code) {});  // the last goes first
+        weir::async_acquire(w.get_executor(), *bucket, 1, 1h, told([](error_code) {}));
+        weir::async_acquire(w.get_executor(), *bucket, 1, 1h, told([bucket](error_code) {}));  // the last goes first
     }
     REQUIRE(at_the_end);
     CHECK(*at_the_end == start + 100ms);
@@ -621,15 +628,16 @@ TEST_CASE("async_acquire: a handler is called on its own executor, whichever the
     int ran = 0;
     std::vector<weir::concurrency_slot> slots;
     for (int i = 0; i < 3; ++i) {
-        weir::async_acquire(timers.get_executor(), bucket, 1, 1h, asio::bind_executor(executor, [&](error_code ec) {
-                                CHECK_FALSE(ec);
-                                ran += executor.running_in_this_thread();
-                            }));
+        weir::async_acquire(timers.get_executor(), bucket, 1, 1h,
+                            asio::bind_executor(executor, told([&](error_code ec) {
+                                                    CHECK_FALSE(ec);
+                                                    ran += executor.running_in_this_thread();
+                                                })));
         weir::async_acquire(timers.get_executor(), limit, 1h,
-                            asio::bind_executor(executor, [&](error_code ec, weir::concurrency_slot) {
-                                CHECK_FALSE(ec);
-                                ran += executor.running_in_this_thread();
-                            }));
+                            asio::bind_executor(executor, given([&](error_code ec, weir::concurrency_slot) {
+                                                    CHECK_FALSE(ec);
+                                                    ran += executor.running_in_this_thread();
+                                                })));
     }
     mine.run();
     timers.join();
@@ -648,7 +656,7 @@ TEST_CASE("async_acquire: the context of a wait may go before the handler has ru
         weir::async_acquire(
             asio::make_strand(w.get_executor()), limit, 1h,
             asio::bind_executor(handlers.get_executor(),
-                                [&](error_code ec, weir::concurrency_slot slot) { done += !ec && slot; }));
+                                given([&](error_code ec, weir::concurrency_slot slot) { done += !ec && slot; })));
         w.poll();
         {
             auto const released = *std::move(held);
@@ -694,14 +702,14 @@ TEST_CASE("async_acquire: many strands wait, cancel and ask without waiting; eac
         auto* const t = all[static_cast<std::size_t>(i)].get();
         auto const n = static_cast<std::uint64_t>(i % 7 == 0 ? 3 : 1);
         asio::post(t->strand, [&, t, n] {
-            weir::async_acquire(
-                bucket, n, 1min,
-                asio::bind_cancellation_slot(t->signal.slot(), asio::bind_executor(t->strand, [&, n](error_code ec) {
-                                                 ++ended;
-                                                 if (ec) return;
-                                                 ++granted;
-                                                 permits += n;
-                                             })));
+            weir::async_acquire(bucket, n, 1min,
+                                asio::bind_cancellation_slot(t->signal.slot(),
+                                                             asio::bind_executor(t->strand, told([&, n](error_code ec) {
+                                                                                     ++ended;
+                                                                                     if (ec) return;
+                                                                                     ++granted;
+                                                                                     permits += n;
+                                                                                 }))));
         });
         if (i % 3 == 0) asio::post(t->strand, [t] { t->signal.emit(asio::cancellation_type::terminal); });
         if (i % 5 == 0) asio::post(pool, [&] { permits += bucket.try_acquire(1) ? 1U : 0U; });
@@ -728,13 +736,13 @@ TEST_CASE("async_acquire: slots handed over from other threads while waits run o
         asio::post(strand, [&, i, strand] {
             weir::async_acquire(
                 limit, i % 4 == 0 ? weir::duration(i * 100) : weir::duration(1min),
-                asio::bind_cancellation_slot(signal.slot(),
-                                             asio::bind_executor(strand, [&](error_code ec, weir::concurrency_slot s) {
-                                                 ++ended;
-                                                 if (ec || !s) return;
-                                                 if (++inside > 2) over = true;
-                                                 --inside;
-                                             })));
+                asio::bind_cancellation_slot(
+                    signal.slot(), asio::bind_executor(strand, given([&](error_code ec, weir::concurrency_slot s) {
+                                                           ++ended;
+                                                           if (ec || !s) return;
+                                                           if (++inside > 2) over = true;
+                                                           --inside;
+                                                       }))));
         });
         if (i % 3 == 0) asio::post(strand, [&signal] { signal.emit(asio::cancellation_type::partial); });
     }
