@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -943,6 +944,18 @@ TEST_CASE("client: a context that goes on which a strand runs the calls gives ba
         CHECK(m.taken >= 4);
         CHECK(m.held == 0);
     }
+}
+
+TEST_CASE("client: a call that could not begin is not left in the caller's cancellation slot")
+{
+    scene s;
+    asio::cancellation_signal stop;
+    CHECK_THROWS_AS(s.client->async_get({"", std::string(70'000, 'h'), 80}, "/",
+                                        asio::bind_cancellation_slot(stop.slot(), answer_handler([](auto...) {}))),
+                    std::length_error);
+    CHECK_FALSE(stop.slot().has_handler());
+    stop.emit(asio::cancellation_type::terminal);
+    CHECK(s.client->in_flight() == 0);
 }
 
 TEST_CASE("client: a handler need not be copyable")

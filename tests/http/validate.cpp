@@ -120,6 +120,14 @@ TEST_CASE("validate: a method must be a token, and CONNECT is none of this clien
     CHECK_FALSE(defect_in(http::make_request(verb::connect, "/")).empty());
 }
 
+TEST_CASE("validate: TRACE has no body")
+{
+    auto r = http::make_request(verb::trace, "/");
+    CHECK(defect_in(r).empty());
+    r.body() = "x";
+    CHECK(defect_in(r) == "body: TRACE has none");
+}
+
 TEST_CASE("validate: the caller cannot frame the body by hand")
 {
     auto r = http::post("/", "12345");

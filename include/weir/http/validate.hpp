@@ -90,6 +90,7 @@ inline std::string_view defect_in(request const& r) noexcept
     if (r.version() != 11) return "version: only HTTP/1.1 is spoken";
     if (r.method() == verb::connect) return "method: CONNECT is not a request for this client";
     if (r.method() == verb::unknown && !valid_token(view(r.method_string()))) return "method: is not a token";
+    if (r.method() == verb::trace && !r.body().empty()) return "body: TRACE has none";
     auto const target = view(r.target());
     if (!valid_target(target) && !(target == "*" && r.method() == verb::options))
         return "target: must start with '/' and be visible ASCII without '#'; percent-encode the rest";

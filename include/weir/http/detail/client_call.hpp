@@ -41,10 +41,6 @@ public:
         auto* const call = traits::allocate(a, 1);
         traits::construct(a, call, std::move(core), std::move(handler), std::move(what), deadline);
         typename exchange::owner owned(call);
-        if (auto slot = asio::get_associated_cancellation_slot(call->handler_); slot.is_connected())
-            slot.assign([call](asio::cancellation_type type) {
-                if (type != asio::cancellation_type::none) call->abort(asio::error::operation_aborted);
-            });
         call->begin(std::move(owned), host, port, priority);
     }
 
@@ -72,6 +68,14 @@ private:
         [[nodiscard]] allocator_type get_allocator() const noexcept { return asio::get_associated_allocator(handler); }
         void operator()() { std::move(handler)(ec, std::move(answer)); }
     };
+
+    void listen() override
+    {
+        if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected())
+            slot.assign([this](asio::cancellation_type type) {
+                if (type != asio::cancellation_type::none) this->abort(asio::error::operation_aborted);
+            });
+    }
 
     void complete(error_code ec) override
     {

@@ -107,6 +107,7 @@ protected:
         limit_ = deadline_;
         core_->add(*this);
         fill_in(request_, o, slot_->host(), slot_->port());
+        listen();  // not before: what has thrown must not be left in the caller's cancellation slot
 
         link_ = core_->take(*slot_, idempotent(request_.method()), now);
         reused_ = link_ != nullptr;
@@ -116,6 +117,8 @@ protected:
             connect(std::move(self), now);
     }
 
+    /// From now on its caller may cancel it.
+    virtual void listen() = 0;
     /// The exchange is over: frees it, and calls the handler, with `take_answer()` if there is no error.
     virtual void complete(error_code ec) = 0;
     /// Nobody will ever be called, for the context has gone: frees it.
