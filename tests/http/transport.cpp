@@ -4,13 +4,20 @@
 #include <weir/http/transport.hpp>
 #include <weir/testing/scripted_server.hpp>
 
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -50,7 +57,53 @@ struct counted_transport {
     }
 };
 
+// TCP that tells how much it was given to write at most.
+struct measured_transport {
+    template <class Executor>
+    struct stream : asio::basic_stream_socket<asio::ip::tcp, Executor> {
+        stream(Executor const& executor, std::size_t& l)
+            : asio::basic_stream_socket<asio::ip::tcp, Executor>(executor), largest(&l)
+        {
+        }
+
+        template <class Buffers, class Token>
+        auto async_write_some(Buffers const& buffers, Token&& token)
+        {
+            *largest = std::max(*largest, asio::buffer_size(buffers));
+            return asio::basic_stream_socket<asio::ip::tcp, Executor>::async_write_some(buffers,
+                                                                                        std::forward<Token>(token));
+        }
+
+        std::size_t* largest;
+    };
+
+    std::size_t* largest;
+
+    static constexpr bool handshakes = false;
+
+    template <class Executor>
+    [[nodiscard]] stream<Executor> open(Executor const& executor, std::string_view) const
+    {
+        return stream<Executor>(executor, *largest);
+    }
+};
+
 }  // namespace
+
+TEST_CASE("transport: a request is given to it whole, however large its body is")
+{
+    asio::io_context io;
+    weir::testing::scripted_server server(io.get_executor());
+    server.always(script().read_request().answer(200, "hello"));
+    std::size_t largest = 0;
+    http::basic_client<asio::any_io_executor, measured_transport> client(io.get_executor(), {}, {&largest});
+    std::optional<error_code> got;
+    client.async_send(server.endpoint(), http::post("/", std::string(1'000'000, 'x')), weir::never,
+                      answer_handler([&](error_code ec, http::response const&) { got = ec; }));
+    while (!got) io.run_one();
+    CHECK_FALSE(*got);
+    CHECK(largest > 1'000'000);
+}
 
 TEST_CASE("transport: a client takes one of the user's own, opened and shaken hands with once a connection")
 {

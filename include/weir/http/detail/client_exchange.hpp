@@ -204,7 +204,7 @@ private:
         // Here, and not before, for what is left shrinks while a connection is made.
         if (auto const& name = core_->options().deadline_header; !name.empty() && deadline_ != never)
             request_.set(name, format_timeout(between(core_->now(), deadline_)));
-        asio::async_write(link_->stream, bytes_of(request_, link_->head), std::move(self));
+        asio::async_write(link_->stream, bytes_of(request_, link_->head), all_at_once{}, std::move(self));
     }
 
     void read(step self)

@@ -5,9 +5,12 @@
 #include <weir/http/message.hpp>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -47,5 +50,14 @@ inline void fill_in(request& r, client_options const& o, std::string_view host, 
     put("\r\n");
     return {asio::buffer(head), asio::buffer(r.body())};
 }
+
+/// Until all is written, as asio::transfer_all, but offered to the system whole: that one offers 64 KiB at a time, with
+/// which a body of a megabyte costs three times as much.
+struct all_at_once {
+    [[nodiscard]] std::size_t operator()(boost::system::error_code const& ec, std::size_t) const noexcept
+    {
+        return ec ? 0 : std::numeric_limits<std::size_t>::max();
+    }
+};
 
 }  // namespace weir::http::detail

@@ -189,10 +189,11 @@ private:
     void write(time_point deadline)
     {
         limit(deadline, false);
-        asio::async_write(*stream_, bytes_of(request_, head_), then([](stream_core& s, error_code ec, std::size_t) {
-            if (ec) return s.fail(ec);
-            s.read_head();
-        }));
+        asio::async_write(*stream_, bytes_of(request_, head_), all_at_once{},
+                          then([](stream_core& s, error_code ec, std::size_t) {
+                              if (ec) return s.fail(ec);
+                              s.read_head();
+                          }));
     }
 
     void read_head()
