@@ -278,3 +278,24 @@ TEST_CASE("redis_link: destroyed, it ends what is pending; the handler may be a 
     REQUIRE(reply.wait_for(0s) == std::future_status::ready);
     CHECK_THROWS(reply.get());
 }
+
+TEST_CASE("redis_link: a context that goes, at whatever step, leaves nothing behind that a handler held")
+{
+    for (bool const greets : {false, true})
+        for (int steps = 0; steps < 25; ++steps) {
+            INFO(greets, " ", steps);
+            std::weak_ptr<redis_link> held;
+            {
+                fixture f({.password = weir::registry::secret(greets ? "open" : "")});
+                f.server.answer = [](std::string const& c) {
+                    return c.starts_with("AUTH") ? std::optional<std::string>("+OK\r\n") : std::nullopt;
+                };
+                auto const owner = std::make_shared<redis_link>(std::move(*f.link));
+                f.link.reset();
+                held = owner;
+                owner->async_command(redis_command({"PING"}), [owner](auto&&...) {});
+                for (int i = 0; i < steps; ++i) f.io.run_one_for(1ms);
+            }
+            CHECK(held.expired());
+        }
+}

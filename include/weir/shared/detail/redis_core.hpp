@@ -69,6 +69,9 @@ private:
 /// under load a write carries many, and nobody waits for a window to fill. Replies come in the same order: a reply that
 /// is overdue holds up all behind it, hence it ends the connection. Whatever ends a connection ends all its commands;
 /// which of them were executed is not known.
+///
+/// Commands are the connection's, and that is owned by what is pending on it alone: they may hold what holds the link, and
+/// go when its context does.
 template <class Transport>
 class redis_core final : public std::enable_shared_from_this<redis_core<Transport>>, timer_queue::node {
 public:
@@ -90,23 +93,26 @@ public:
     void submit(std::string wire, std::uint64_t id, std::unique_ptr<redis_waiter> waiter)
     {
         if (at_ == at::stopped) return waiter->end(std::error_code(make_error_code(errc::stopped)), {});
-        if (at_ == at::resting) return waiter->end(std::error_code(store_errc::unavailable), {});
-        if (pending_.size() >= options_.max_pending)
+        if (at_ == at::idle) connect();
+        auto const c = link_.lock();
+        if (!c) return waiter->end(std::error_code(store_errc::unavailable), {});  // it rests
+        if (c->pending.size() >= options_.max_pending)
             return waiter->end(std::error_code(make_error_code(errc::too_many_calls)), {});
-        out_ += wire;
-        pending_.push_back({id, later(queue_.now(), options_.timeout), std::move(waiter)});
-        if (at_ == at::idle) return connect();
+        c->out += wire;
+        c->pending.push_back({id, later(queue_.now(), options_.timeout), std::move(waiter)});
         arm();
-        if (at_ != at::ready || writing_) return;
-        writing_ = true;
-        asio::post(strand_, [self = this->shared_from_this(), link = link_] {
-            if (link == self->link_) self->write();
+        if (at_ != at::ready || c->writing) return;
+        c->writing = true;
+        asio::post(strand_, [self = this->shared_from_this(), c] {
+            if (self->current(c)) self->write(*c);
         });
     }
 
     void cancel(std::uint64_t id)
     {
-        for (auto& c : pending_)
+        auto const on = link_.lock();
+        if (!on) return;
+        for (auto& c : on->pending)
             if (c.id == id && c.waiter)
                 return std::exchange(c.waiter, nullptr)->end(asio::error::operation_aborted, {});
     }
@@ -134,7 +140,7 @@ private:
         std::unique_ptr<redis_waiter> waiter;  // null: nobody waits any more, its reply is thrown away
     };
 
-    struct connection {
+    struct connection : std::enable_shared_from_this<connection> {
         connection(stream_type s, std::size_t max_bytes, asio::any_io_executor const& strand)
             : stream(std::move(s)), reader(max_bytes), resolver(strand)
         {
@@ -143,63 +149,69 @@ private:
         redis_reader reader;
         asio::ip::basic_resolver<tcp, asio::any_io_executor> resolver;
         std::array<char, 16384> in{};
-        std::string sending;  // here, because a write under way outlives the link's interest in it
+        std::string out, sending;  // what comes while a write is under way, and what is in it
+        std::deque<command> pending;
+        bool writing = false;
     };
     using link = std::shared_ptr<connection>;
 
-    /// A handler of something pending on a connection: called only while that is still the connection.
+    [[nodiscard]] bool current(link const& c) const noexcept { return c == link_.lock(); }
+
+    /// A handler of something pending on a connection, which it owns: called only while that is still the connection.
     template <class Then>
-    auto step(Then then)
+    auto step(connection& on, Then then)
     {
-        return [self = this->shared_from_this(), link = link_, then](error_code ec, auto&&... values) {
-            if (link == self->link_) (self.get()->*then)(ec, std::forward<decltype(values)>(values)...);
+        return [self = this->shared_from_this(), c = on.shared_from_this(), then](error_code ec, auto&&... values) {
+            if (self->current(c)) (self.get()->*then)(*c, ec, std::forward<decltype(values)>(values)...);
         };
     }
 
     void connect()
     {
+        auto const c =
+            std::make_shared<connection>(transport_.open(strand_, server_.host), options_.max_reply_bytes, strand_);
+        link_ = c;
         at_ = at::connecting;
         due_ = later(queue_.now(), options_.connect_timeout);
-        link_ = std::make_shared<connection>(transport_.open(strand_, server_.host), options_.max_reply_bytes, strand_);
         arm();
         error_code not_an_address;
         auto const address = asio::ip::make_address(server_.host, not_an_address);
         if (!not_an_address)
-            return link_->stream.lowest_layer().async_connect(tcp::endpoint(address, server_.port),
-                                                              step(&redis_core::reached));
-        link_->resolver.async_resolve(server_.host, std::to_string(server_.port), tcp::resolver::numeric_service,
-                                      step(&redis_core::resolved));
+            return c->stream.lowest_layer().async_connect(tcp::endpoint(address, server_.port),
+                                                          step(*c, &redis_core::reached));
+        c->resolver.async_resolve(server_.host, std::to_string(server_.port), tcp::resolver::numeric_service,
+                                  step(*c, &redis_core::resolved));
     }
 
-    void resolved(error_code ec, typename tcp::resolver::results_type const& found)
+    void resolved(connection& c, error_code ec, typename tcp::resolver::results_type const& found)
     {
         if (ec) return lost(ec);
         asio::async_connect(
-            link_->stream.lowest_layer(), found,
-            [next = step(&redis_core::reached)](error_code e, tcp::endpoint const&) mutable { next(e); });
+            c.stream.lowest_layer(), found,
+            [next = step(c, &redis_core::reached)](error_code e, tcp::endpoint const&) mutable { next(e); });
     }
 
-    void reached(error_code ec)
+    void reached(connection& c, error_code ec)
     {
         if (ec) return lost(ec);
         error_code ignored;
-        link_->stream.lowest_layer().set_option(tcp::no_delay(true), ignored);
+        c.stream.lowest_layer().set_option(tcp::no_delay(true), ignored);
         if constexpr (Transport::handshakes)
-            transport_.async_handshake(link_->stream, step(&redis_core::greet));
+            transport_.async_handshake(c.stream, step(c, &redis_core::greet));
         else
-            greet(ec);
+            greet(c, ec);
     }
 
-    void greet(error_code ec)
+    void greet(connection& c, error_code ec)
     {
         if (ec) return lost(ec);
-        if (!write_greeting(link_->sending)) return lost(std::error_code(store_errc::refused));
+        if (!write_greeting(c.sending)) return lost(std::error_code(store_errc::refused));
         connections_.fetch_add(1, std::memory_order_relaxed);
-        read();
-        if (greetings_left_ == 0) return become_ready();
+        read(c);
+        if (greetings_left_ == 0) return become_ready(c);
         at_ = at::greeting;
         ++greetings_left_;  // their replies, and that they are out
-        asio::async_write(link_->stream, asio::buffer(link_->sending), step(&redis_core::greeted));
+        asio::async_write(c.stream, asio::buffer(c.sending), step(c, &redis_core::greeted));
     }
     // AUTH and SELECT, as far as there is need; how many are in greetings_left_. False: there should be a password.
     bool write_greeting(std::string& out)
@@ -224,72 +236,71 @@ private:
         }
         return true;
     }
-    void greeted(error_code ec, std::size_t)
+    void greeted(connection& c, error_code ec, std::size_t)
     {
         if (ec) return lost(ec);
-        if (--greetings_left_ == 0) become_ready();
+        if (--greetings_left_ == 0) become_ready(c);
     }
 
-    void become_ready()
+    void become_ready(connection& c)
     {
         at_ = at::ready;
         due_ = never;
         connected_.store(true, std::memory_order_relaxed);
         arm();
-        writing_ = true;
-        write();
+        c.writing = true;
+        write(c);
     }
 
-    void write()
+    void write(connection& c)
     {
-        if (out_.empty()) {
-            writing_ = false;
+        if (c.out.empty()) {
+            c.writing = false;
             return;
         }
-        link_->sending.clear();
-        link_->sending.swap(out_);
+        c.sending.clear();
+        c.sending.swap(c.out);
         writes_.fetch_add(1, std::memory_order_relaxed);
-        asio::async_write(link_->stream, asio::buffer(link_->sending), step(&redis_core::written));
+        asio::async_write(c.stream, asio::buffer(c.sending), step(c, &redis_core::written));
     }
-    void written(error_code ec, std::size_t)
+    void written(connection& c, error_code ec, std::size_t)
     {
         if (ec) return lost(ec);
-        write();
+        write(c);
     }
 
-    void read() { link_->stream.async_read_some(asio::buffer(link_->in), step(&redis_core::came)); }
+    void read(connection& c) { c.stream.async_read_some(asio::buffer(c.in), step(c, &redis_core::came)); }
 
-    void came(error_code ec, std::size_t bytes)
+    void came(connection& c, error_code ec, std::size_t bytes)
     {
         if (ec) return lost(ec == asio::error::eof ? error_code(std::error_code(store_errc::unavailable)) : ec);
-        auto const from = link_;  // a handler may end the connection
-        if (!from->reader.feed({from->in.data(), bytes})) return lost(std::error_code(store_errc::bad_answer));
+        if (!c.reader.feed({c.in.data(), bytes})) return lost(std::error_code(store_errc::bad_answer));
         for (;;) {
             std::optional<redis_reply> reply;
-            if (auto const bad = from->reader.next(reply)) return lost(bad);
+            if (auto const bad = c.reader.next(reply)) return lost(bad);
             if (!reply) break;
-            if (!take(*std::move(reply)) || link_ != from) return;
+            if (!take(c, *std::move(reply))) return;
         }
         arm();
-        read();
+        read(c);
     }
 
     /// False: that was the end of the connection.
-    bool take(redis_reply reply)
+    bool take(connection& c, redis_reply reply)
     {
         auto const v = reply.value();
         if (at_ == at::greeting) {
             if (v.is_error()) return lost(std::error_code(store_errc::refused)), false;
-            if (--greetings_left_ == 0) become_ready();
+            if (--greetings_left_ == 0) become_ready(c);
             return true;
         }
-        if (pending_.empty()) return lost(std::error_code(store_errc::bad_answer)), false;
+        if (c.pending.empty()) return lost(std::error_code(store_errc::bad_answer)), false;
         // A replica, or a master that has become one: its name may lead elsewhere by now.
         bool const elsewhere = v.is_error() && v.text().starts_with("READONLY");
         failures_ = 0;
         rest_ = {};
-        auto waiter = std::move(pending_.front().waiter);
-        pending_.pop_front();
+        auto waiter = std::move(c.pending.front().waiter);
+        c.pending.pop_front();
         if (waiter) waiter->end({}, std::move(reply));
         if (elsewhere) return lost(std::error_code(store_errc::unavailable)), false;
         return true;
@@ -307,23 +318,27 @@ private:
 
     void drop(error_code why)
     {
-        if (auto const gone = std::exchange(link_, nullptr)) {
-            error_code ignored;
-            gone->resolver.cancel();
-            gone->stream.lowest_layer().close(ignored);
-        }
         connected_.store(false, std::memory_order_relaxed);
-        writing_ = false;
-        out_.clear();
-        auto all = std::exchange(pending_, {});
-        for (auto& c : all)
+        auto const gone = std::exchange(link_, {}).lock();
+        if (!gone) return;
+        error_code ignored;
+        gone->resolver.cancel();
+        gone->stream.lowest_layer().close(ignored);
+        for (auto& c : std::exchange(gone->pending, {}))
             if (c.waiter) c.waiter->end(why, {});
+    }
+
+    // When the oldest command's reply is overdue.
+    [[nodiscard]] time_point overdue() const noexcept
+    {
+        auto const c = link_.lock();
+        return c && !c->pending.empty() ? c->pending.front().due : never;
     }
 
     void arm()
     {
         if (at_ == at::stopped) return;
-        auto const next = std::min(due_, pending_.empty() ? never : pending_.front().due);
+        auto const next = std::min(due_, overdue());
         if (next >= armed_for_) return;  // woken too early, it looks again
         if (armed_for_ != never && !queue_.remove(*this)) return;
         armed_for_ = next;
@@ -350,7 +365,7 @@ private:
             connect();
         } else if (due_ != never && now >= due_) {
             lost(asio::error::timed_out);
-        } else if (!pending_.empty() && pending_.front().due <= now) {
+        } else if (overdue() <= now) {
             lost(std::error_code(make_error_code(errc::attempt_timed_out)));
         }
         arm();
@@ -364,10 +379,7 @@ private:
     unsigned greetings_left_ = 0;
 
     at at_ = at::idle;
-    link link_;
-    std::string out_;
-    std::deque<command> pending_;
-    bool writing_ = false;
+    std::weak_ptr<connection> link_;
     unsigned failures_ = 0;
     duration rest_{};
     time_point due_ = never;  // of the connection in the making, or the end of a rest
