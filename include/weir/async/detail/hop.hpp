@@ -18,10 +18,11 @@ namespace asio = boost::asio;
 namespace detail {
 
 // What asio::post and asio::dispatch come down to for a function that names no executor of its own. They take any
-// completion token, too, and for every type of function a user's compiler pays for that.
+// completion token, too, and for every type of function a user's compiler pays for that. The executor comes
+// by value, for the function may be over, and what holds the executor gone, before these return.
 
 template <class Executor, class Function, class Allocator = std::allocator<void>>
-void post_to(Executor const& executor, Function&& function, Allocator const& allocator = {})
+void post_to(Executor executor, Function&& function, Allocator const& allocator = {})
 {
     namespace ex = asio::execution;
     if constexpr (ex::is_executor<Executor>::value)
@@ -32,7 +33,7 @@ void post_to(Executor const& executor, Function&& function, Allocator const& all
 }
 
 template <class Executor, class Function, class Allocator = std::allocator<void>>
-void dispatch_to(Executor const& executor, Function&& function, Allocator const& allocator = {})
+void dispatch_to(Executor executor, Function&& function, Allocator const& allocator = {})
 {
     namespace ex = asio::execution;
     if constexpr (ex::is_executor<Executor>::value)
