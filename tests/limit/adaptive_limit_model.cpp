@@ -25,7 +25,7 @@ using weir::model::shape;
 
 namespace {
 
-constexpr int seeds = weir::test::sanitized ? 3 : 5;
+constexpr int seeds = weir::test::sanitized ? 3 : 5, hours = weir::test::sanitized ? 1 : 5;
 
 template <std::size_t N>
 std::string spread(std::array<double, N> v)
@@ -39,8 +39,8 @@ std::string spread(std::array<double, N> v)
 TEST_CASE(
     "littles_law: after an hour at 1.5 times the capacity the limit is what it was after a minute, and goodput whole")
 {
-    std::array<double, seeds> drift{}, goodput{};
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    std::array<double, hours> drift{}, goodput{};
+    for (std::uint64_t seed = 1; seed <= hours; ++seed) {
         auto const e = hour_of_overload<weir::littles_law>({}, {}, seed);
         CAPTURE(seed);
         CHECK(e.last_limit <= 2 * e.first_limit);
@@ -55,7 +55,8 @@ TEST_CASE(
 
 TEST_CASE("littles_law: an hour of overload with constant, lognormal and bimodal service times")
 {
-    for (auto const times : {shape::constant, shape::lognormal, shape::bimodal}) {
+    for (auto const times : {shape::bimodal, shape::lognormal, shape::constant}) {
+        if (weir::test::sanitized && times != shape::bimodal) break;
         auto const e = hour_of_overload<weir::littles_law>({}, {.times = times}, 1);
         CAPTURE(name(times));
         CHECK(e.last_limit <= 2 * e.first_limit);

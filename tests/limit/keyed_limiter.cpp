@@ -314,7 +314,7 @@ TEST_CASE_TEMPLATE("keyed_limiter: so also when others kept asking in the meanti
     keyed_limiter<std::uint64_t, Policy> l{{.quotas = {wraps_in_months<Policy>}, .capacity = 2000, .seed = 1}};
     std::vector<visit> away;
     std::uint64_t next = 1, wrong = 0;
-    for (auto now = start; now < start + 700 * 24h; now += 90min) {
+    for (auto now = start; now < start + 700 * 24h; now += weir::test::sanitized ? 9h : 90min) {
         CHECK(l.try_acquire(0, 1, now));
         CHECK(l.try_acquire(next, 3, now));
         away.push_back({next++, now + 1h * (1 + random() % (300 * 24))});
