@@ -7,6 +7,8 @@
 #include <weir/limit/token_bucket.hpp>
 #include <weir/testing/virtual_time.hpp>
 
+#include <support/counting_allocator.hpp>
+
 #include <doctest/doctest.h>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -36,6 +38,8 @@
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using boost::system::error_code;
+using weir::test::counting_allocator;
+using weir::test::ledger;
 
 // All of an operation is compiled for each type of handler: where the type is not the point, it is one.
 using told = std::function<void(error_code)>;
@@ -554,68 +558,32 @@ TEST_CASE("async_acquire: a handler that starts another wait as its context goes
     CHECK(alive.use_count() == 1);
 }
 
-namespace {
-
-struct counts {
-    int allocations = 0;
-    int live = 0;
-};
-
-template <class T>
-struct counting_allocator {
-    using value_type = T;
-    counts* c;
-    explicit counting_allocator(counts& to) : c(&to) {}
-    template <class U>
-    counting_allocator(counting_allocator<U> const& other) : c(other.c)
-    {
-    }
-    T* allocate(std::size_t n)
-    {
-        ++c->allocations;
-        ++c->live;
-        return std::allocator<T>().allocate(n);
-    }
-    void deallocate(T* p, std::size_t n)
-    {
-        --c->live;
-        std::allocator<T>().deallocate(p, n);
-    }
-    template <class U>
-    bool operator==(counting_allocator<U> const& other) const
-    {
-        return c == other.c;
-    }
-};
-
-}  // namespace
-
 TEST_CASE("async_acquire: without a wait it allocates what a post allocates; memory goes back before the upcall")
 {
-    counts c;
+    ledger c;
     queue_of_waiters w;
     auto const counted = [&](auto f) { return asio::bind_allocator(counting_allocator<int>(c), std::move(f)); };
     asio::post(w.get_executor(), counted([] {}));
     w.poll();
-    auto const of_a_post = std::exchange(c.allocations, 0);
+    auto const of_a_post = std::exchange(c.taken, 0);
 
     weir::token_bucket bucket{{.rate = weir::per_second(10), .burst = 1}};
     weir::concurrency_limit limit{{.limit = 1}};
     int ran = 0;
-    weir::async_acquire(w.get_executor(), bucket, 1, 1h, counted([&](error_code) { ran += c.live == 0; }));
+    weir::async_acquire(w.get_executor(), bucket, 1, 1h, counted([&](error_code) { ran += c.held == 0; }));
     w.poll();
     CHECK(ran == 1);
-    CHECK(std::exchange(c.allocations, 0) == of_a_post);
+    CHECK(std::exchange(c.taken, 0) == of_a_post);
     weir::async_acquire(w.get_executor(), limit, 1h,
-                        counted([&](error_code, weir::concurrency_slot) { ran += c.live == 0; }));
+                        counted([&](error_code, weir::concurrency_slot) { ran += c.held == 0; }));
     w.poll();
     CHECK(ran == 2);
-    CHECK(std::exchange(c.allocations, 0) == of_a_post);
+    CHECK(std::exchange(c.taken, 0) == of_a_post);
 
-    weir::async_acquire(w.get_executor(), bucket, 1, 1h, counted([&](error_code) { ran += c.live == 0; }));
+    weir::async_acquire(w.get_executor(), bucket, 1, 1h, counted([&](error_code) { ran += c.held == 0; }));
     w.run();
     CHECK(ran == 3);
-    CHECK(std::exchange(c.allocations, 0) == 2);  // the wait, and the post at its end
+    CHECK(std::exchange(c.taken, 0) == 2);  // the wait, and the post at its end
 }
 
 TEST_CASE("async_acquire: a handler is called on its own executor, whichever the operation runs on")

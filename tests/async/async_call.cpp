@@ -9,6 +9,8 @@
 #include <weir/testing/scripted_operation.hpp>
 #include <weir/testing/virtual_time.hpp>
 
+#include <support/counting_allocator.hpp>
+
 #include <doctest/doctest.h>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
@@ -396,56 +398,23 @@ TEST_CASE("async_call: the call's context may go before its handler has run in a
     CHECK(done == 2);
 }
 
-namespace {
-
-/// Counts what is taken from it.
-template <class T>
-struct counting_allocator {
-    using value_type = T;
-    int* live;
-    int* total;
-    counting_allocator(int* l, int* t) : live(l), total(t) {}
-    template <class U>
-    counting_allocator(counting_allocator<U> const& o) : live(o.live), total(o.total)
-    {
-    }
-    T* allocate(std::size_t n)
-    {
-        ++*live;
-        ++*total;
-        return std::allocator<T>().allocate(n);
-    }
-    void deallocate(T* p, std::size_t n)
-    {
-        --*live;
-        std::allocator<T>().deallocate(p, n);
-    }
-    template <class U>
-    bool operator==(counting_allocator<U> const& o) const
-    {
-        return live == o.live;
-    }
-};
-
-}  // namespace
-
 TEST_CASE("async_call: memory comes from the handler's allocator and is back before the handler runs")
 {
     world w;
     scripted op;
     op.fail(std::errc::connection_refused, 1ms).hang().succeed(1, 1ms);
     auto p = weir::pipeline(weir::retry({.max_attempts = 3, .backoff = a_tenth}), weir::attempt_timeout(50ms));
-    int live = 0, total = 0;
+    weir::test::ledger book;
     bool done = false;
     p.async_call(w.get_executor(), op.async(w.get_executor()),
-                 asio::bind_allocator(counting_allocator<void>(&live, &total), [&](error_code ec, int) {
+                 asio::bind_allocator(weir::test::counting_allocator<void>(book), [&](error_code ec, int) {
                      CHECK_FALSE(ec);
-                     CHECK(live == 0);
+                     CHECK(book.held == 0);
                      done = true;
                  }));
     w.run();
     CHECK(done);
-    CHECK(total > 0);
+    CHECK(book.taken > 0);
 }
 
 namespace {

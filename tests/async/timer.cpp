@@ -2,6 +2,8 @@
 #include <weir/async/timer.hpp>
 #include <weir/testing/virtual_time.hpp>
 
+#include <support/counting_allocator.hpp>
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_allocator.hpp>
@@ -37,6 +39,8 @@ using namespace std::chrono_literals;
 using boost::system::error_code;
 using weir::time_point;
 using weir::timer;
+using weir::test::counting_allocator;
+using weir::test::ledger;
 using weir::testing::virtual_time;
 
 namespace {
@@ -64,39 +68,6 @@ struct scene {
 };
 
 using endings = std::vector<ending>;
-
-/// Counts the bytes that a handler's allocator has given out.
-struct ledger {
-    std::size_t live = 0;
-    std::size_t allocations = 0;
-};
-template <class T>
-struct counting_allocator {
-    using value_type = T;
-    ledger* book;
-
-    explicit counting_allocator(ledger& b) noexcept : book(&b) {}
-    template <class U>
-    counting_allocator(counting_allocator<U> const& other) noexcept : book(other.book)
-    {
-    }
-    T* allocate(std::size_t n)
-    {
-        book->live += n * sizeof(T);
-        ++book->allocations;
-        return std::allocator<T>{}.allocate(n);
-    }
-    void deallocate(T* p, std::size_t n) noexcept
-    {
-        book->live -= n * sizeof(T);
-        std::allocator<T>{}.deallocate(p, n);
-    }
-    template <class U>
-    friend bool operator==(counting_allocator const& a, counting_allocator<U> const& b) noexcept
-    {
-        return a.book == b.book;
-    }
-};
 
 }  // namespace
 
@@ -282,16 +253,16 @@ TEST_CASE("timer: allocates from the handler's allocator, and has given all back
     for (bool const cancelled : {false, true}) {
         scene s;
         ledger book;
-        std::size_t at_upcall = 99;
+        int at_upcall = 99;
         s.t.async_wait_for(1s, asio::bind_allocator(counting_allocator<int>(book),
                                                     asio::bind_executor(s.world.get_executor(),
-                                                                        [&](error_code) { at_upcall = book.live; })));
-        CHECK(book.live > 0);
+                                                                        [&](error_code) { at_upcall = book.held; })));
+        CHECK(book.held > 0);
         if (cancelled) s.t.cancel();
         s.world.run();
         CHECK(at_upcall == 0);
-        CHECK(book.live == 0);
-        CHECK(book.allocations <= 2);  // the wait, and the post of its completion
+        CHECK(book.held == 0);
+        CHECK(book.taken <= 2);  // the wait, and the post of its completion
     }
 }
 

@@ -1,5 +1,6 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <support/answer_handler.hpp>
+#include <support/counting_allocator.hpp>
 #include <weir/async/timer.hpp>
 #include <weir/async/timer_queue.hpp>
 #include <weir/http/client.hpp>
@@ -30,6 +31,8 @@ namespace asio = boost::asio;
 namespace http = weir::http;
 using boost::system::error_code;
 using weir::errc;
+using weir::test::counting_allocator;
+using weir::test::ledger;
 using weir::testing::answer_handler;
 using weir::testing::script;
 using weir::testing::scripted_server;
@@ -84,40 +87,6 @@ struct scene {
         while (!done() && io.run_one() != 0) {}
         REQUIRE(done());
     }
-};
-
-// What an allocator has given, and what of that it has not got back.
-struct memory {
-    int taken = 0, held = 0;
-};
-
-template <class T>
-struct counting_allocator {
-    using value_type = T;
-
-    explicit counting_allocator(memory& m) : in(&m) {}
-    template <class U>
-    counting_allocator(counting_allocator<U> const& other) : in(other.in)
-    {
-    }
-    T* allocate(std::size_t n)
-    {
-        ++in->taken;
-        ++in->held;
-        return std::allocator<T>().allocate(n);
-    }
-    void deallocate(T* p, std::size_t n)
-    {
-        --in->held;
-        std::allocator<T>().deallocate(p, n);
-    }
-    template <class U>
-    bool operator==(counting_allocator<U> const& other) const
-    {
-        return in == other.in;
-    }
-
-    memory* in;
 };
 
 }  // namespace
@@ -910,7 +879,7 @@ TEST_CASE("client: a call's memory, and that of every step, comes from the handl
     for (int i = 0; i < 2; ++i) two.read_request().send(std::string(ok));
     s.server->next(two.hang());
     for (int const steps : {3, 2}) {  // to connect, to write and to read; over a kept connection
-        memory m;
+        ledger m;
         int held_at_the_end = -1;
         s.client->async_get(s.server->endpoint(), "/",
                             asio::bind_allocator(counting_allocator<void>(m), answer_handler([&](error_code ec, auto) {
@@ -927,7 +896,7 @@ TEST_CASE("client: a context that goes on which a strand runs the calls gives ba
 {
     using strand = asio::strand<asio::io_context::executor_type>;
     for (int steps = 0; steps < 25; ++steps) {
-        memory m;
+        ledger m;
         auto const counted = std::make_shared<int>(0);
         {
             asio::io_context io;
