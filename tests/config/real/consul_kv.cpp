@@ -9,17 +9,15 @@
 #include <weir/http/client.hpp>
 #include <weir/limit/concurrency_limit.hpp>
 
+#include <support/consul_process.hpp>
 #include <support/real_server.hpp>
-#include <support/server_process.hpp>
 
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
-#include <cstdio>
 #include <functional>
 #include <optional>
 #include <string>
-#include <vector>
 
 using namespace std::chrono_literals;
 using weir::config::verdict;
@@ -30,13 +28,7 @@ namespace {
 
 // A Consul with nothing in it, and a limit that follows a key of it.
 struct scene {
-    weir::testing::temporary_directory directory;
-    std::vector<std::string> ports = weir::testing::free_ports(3);
-    weir::testing::server_process server{
-        {weir::testing::find_program("WEIR_CONSUL", ""), "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1",
-         "-http-port", ports[0], "-serf-lan-port", ports[1], "-server-port", ports[2], "-serf-wan-port", "-1",
-         "-dns-port", "-1", "-grpc-port", "-1"},
-        directory.path() / "log"};
+    weir::testing::consul_process server;
     asio::io_context io;
     http::client admin{io.get_executor(), {.idle_timeout = 0s}};
     weir::concurrency_limit limit;
@@ -61,7 +53,7 @@ struct scene {
     {
         weir::config::binding b;
         b.bind("limits.checkout", limit, {});
-        weir::config::consul const from({.agent = {.url = "consul://127.0.0.1:" + ports[0]}, .key = std::move(key)});
+        weir::config::consul const from({.agent = {.url = server.url()}, .key = std::move(key)});
         follow.emplace(io.get_executor(), from, std::move(b));
     }
 
@@ -79,11 +71,9 @@ struct scene {
     // The body of a good answer; empty otherwise.
     std::string call(http::verb method, std::string const& target, std::string const& body)
     {
-        weir::endpoint const to{
-            .id = "consul", .host = "127.0.0.1", .port = static_cast<std::uint16_t>(std::stoi(ports[0]))};
         std::string answer;
         bool done = false;
-        admin.async_send(to, http::make_request(method, target, body, "application/json"),
+        admin.async_send(server.endpoint(), http::make_request(method, target, body, "application/json"),
                          weir::now(io.get_executor()) + 5s, [&](boost::system::error_code ec, http::response a) {
                              done = true;
                              if (!ec && a.result_int() == 200) answer = a.body();
@@ -109,7 +99,7 @@ std::string limit_of(int n) { return R"({"limits":{"checkout":{"limit":)" + std:
 
 weir::testing::needs_server const needs(
     "real consul kv:*", "there is no Consul: WEIR_CONSUL names its program (tests/registry/consul fetches one)",
-    [] { return !weir::testing::find_program("WEIR_CONSUL", "").empty(); });
+    [] { return !weir::testing::consul_process::program().empty(); });
 
 }  // namespace
 

@@ -11,8 +11,8 @@
 #include <weir/http/client.hpp>
 #include <weir/limit/token_bucket.hpp>
 
+#include <support/etcd_process.hpp>
 #include <support/real_server.hpp>
-#include <support/server_process.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/json/serialize.hpp>
@@ -21,13 +21,10 @@
 
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
-#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
@@ -36,8 +33,6 @@ namespace http = weir::http;
 namespace json = boost::json;
 
 namespace {
-
-std::string program() { return weir::testing::find_program("WEIR_ETCD", "etcd"); }
 
 // The n-th: a rate of n * 100/s, a breaker that opens at n %, and n % of a route's calls to green.
 std::string document(int n)
@@ -50,13 +45,7 @@ std::string document(int n)
 
 // An etcd of one member with nothing in it, and policies that follow a key of it.
 struct scene {
-    weir::testing::temporary_directory home;
-    std::vector<std::string> ports = weir::testing::free_ports(2);
-    weir::testing::server_process server{
-        {program(), "--data-dir", (home.path() / "data").string(), "--listen-client-urls", at(0),
-         "--advertise-client-urls", at(0), "--listen-peer-urls", at(1), "--initial-advertise-peer-urls", at(1),
-         "--initial-cluster", "default=" + at(1)},
-        home.path() / "log"};
+    weir::testing::etcd_process server;
     asio::io_context io;
     http::client admin{io.get_executor(), {.idle_timeout = 0s}};
     std::string token;
@@ -75,19 +64,16 @@ struct scene {
         io.run_for(20ms);
     }
 
-    [[nodiscard]] std::string at(std::size_t port) const { return "http://127.0.0.1:" + ports[port]; }
-    [[nodiscard]] std::string log() const { return weir::testing::end_of(home.path() / "log"); }
-
     void start()
     {
         server.start();
         auto const ready = [this] { return try_call("/v3/kv/range", detail::write_etcd_range("x", "")).has_value(); };
-        if (!until(ready, 60s)) FAIL("etcd does not start:\n" << log());
+        if (!until(ready, 60s)) FAIL("etcd does not start:\n" << server.log());
     }
 
     weir::config::etcd source(std::string key, weir::registry::etcd_options cluster = {}) const
     {
-        cluster.url = "etcd://127.0.0.1:" + ports[0];
+        cluster.url = server.url();
         return weir::config::etcd({.cluster = std::move(cluster), .key = std::move(key)});
     }
     void open(weir::config::etcd const& from)
@@ -113,11 +99,9 @@ struct scene {
     {
         auto r = http::post(target, std::move(body));
         if (!token.empty()) r.set("Authorization", token);
-        weir::endpoint const to{
-            .id = "etcd", .host = "127.0.0.1", .port = static_cast<std::uint16_t>(std::stoi(ports[0]))};
         std::optional<std::string> answer;
         bool done = false;
-        admin.async_send(to, std::move(r), weir::now(io.get_executor()) + 5s,
+        admin.async_send(server.endpoint(), std::move(r), weir::now(io.get_executor()) + 5s,
                          [&](boost::system::error_code ec, http::response a) {
                              done = true;
                              if (!ec && a.result_int() == 200) answer = std::move(a.body());
@@ -159,7 +143,7 @@ weir::registry::etcd_options silent_for_a_second()
 
 weir::testing::needs_server const needs("real etcd config:*",
                                         "there is no etcd: name the program in WEIR_ETCD, or install etcd-server",
-                                        [] { return !program().empty(); });
+                                        [] { return !weir::testing::etcd_process::program().empty(); });
 
 }  // namespace
 
@@ -249,7 +233,7 @@ TEST_CASE("real etcd config: a server that comes back without its memory takes n
     s.open(s.source("/config/shop"));
     s.seen_after(6);
     s.server.stop(SIGKILL);
-    std::filesystem::remove_all(s.home.path() / "data");
+    s.server.forget();
     CHECK(s.until([&] { return s.follow->status().failures > 0; }));
     s.start();
     CHECK(s.until([&] { return s.follow->status().connected && s.follow->status().missing; }));

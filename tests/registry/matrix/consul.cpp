@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "subject.hpp"
 
+#include <support/consul_process.hpp>
+
 #include <weir/registry/consul.hpp>
 
 #include <chrono>
@@ -14,13 +16,7 @@ namespace {
 
 class consul_subject : public subject {
 public:
-    consul_subject(asio::io_context& io, std::string const& program)
-        : io_(io),
-          ports_(free_ports(3)),
-          process_({program, "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-http-port", ports_[0],
-                    "-serf-lan-port", ports_[1], "-server-port", ports_[2], "-serf-wan-port", "-1", "-dns-port", "-1",
-                    "-grpc-port", "-1"},
-                   home_.path() / "log")
+    explicit consul_subject(asio::io_context& io) : io_(io)
     {
         process_.start();
         enrol(4);
@@ -29,7 +25,7 @@ public:
     std::string name() const override { return "Consul"; }
     boost::asio::ip::tcp::endpoint server() const override
     {
-        return {asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(std::stoi(ports_[0]))};
+        return {asio::ip::address_v4::loopback(), process_.endpoint().port};
     }
     registry reach(asio::any_io_executor executor, std::uint16_t port, bool naive) override
     {
@@ -41,7 +37,7 @@ public:
     }
     void forget(std::string const& service) override
     {
-        auto const agent = weir::registry::consul(io_.get_executor(), {.url = "consul://127.0.0.1:" + ports_[0]});
+        auto const agent = weir::registry::consul(io_.get_executor(), {.url = process_.url()});
         for (int i = 1; i <= 4; ++i)
             agent.async_deregister(service + "-" + std::to_string(i), [](boost::system::error_code) {});
     }
@@ -66,8 +62,8 @@ public:
 protected:
     void enrol(int count)
     {
-        there_ = std::make_unique<enrolment>(weir::registry::consul(
-            io_.get_executor(), {.url = "consul://127.0.0.1:" + ports_[0], .lease = test_lease()}));
+        there_ = std::make_unique<enrolment>(
+            weir::registry::consul(io_.get_executor(), {.url = process_.url(), .lease = test_lease()}));
         for (int i = 1; i <= count; ++i) there_->add(i);
     }
     /// An agent in -dev has it all in memory.
@@ -89,9 +85,7 @@ private:
     inline static std::string const four = "[" + entry(1) + "," + entry(2) + "," + entry(3) + "," + entry(4) + "]";
 
     asio::io_context& io_;
-    temporary_directory home_;
-    std::vector<std::string> ports_;
-    server_process process_;
+    consul_process process_;
     std::unique_ptr<enrolment> there_;
 };
 
@@ -99,10 +93,9 @@ private:
 
 void add_consul(asio::io_context& io, subjects& all, std::vector<std::string>& missing)
 {
-    auto const program = find_program("WEIR_CONSUL", "consul");
-    if (program.empty())
+    if (consul_process::program().empty())
         return missing.push_back("Consul (WEIR_CONSUL names its program; tests/registry/consul fetches it)");
-    add_real<consul_subject>(io, all, program);
+    add_real<consul_subject>(io, all);
 }
 
 }  // namespace weir::testing

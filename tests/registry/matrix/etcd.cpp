@@ -1,11 +1,12 @@
 // Copyright (c) 2026 The weir authors. Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "subject.hpp"
 
+#include <support/etcd_process.hpp>
+
 #include <weir/registry/detail/base64.hpp>
 #include <weir/registry/etcd.hpp>
 
 #include <chrono>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,13 +18,7 @@ namespace {
 
 class etcd_subject : public subject {
 public:
-    etcd_subject(asio::io_context& io, std::string const& program)
-        : io_(io),
-          ports_(free_ports(2)),
-          process_({program, "--data-dir", (home_.path() / "data").string(), "--listen-client-urls", at(0),
-                    "--advertise-client-urls", at(0), "--listen-peer-urls", at(1), "--initial-advertise-peer-urls",
-                    at(1), "--initial-cluster", "default=" + at(1)},
-                   home_.path() / "log")
+    explicit etcd_subject(asio::io_context& io) : io_(io)
     {
         process_.start();
         enrol(4);
@@ -32,7 +27,7 @@ public:
     std::string name() const override { return "etcd"; }
     boost::asio::ip::tcp::endpoint server() const override
     {
-        return {asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(std::stoi(ports_[0]))};
+        return {asio::ip::address_v4::loopback(), process_.endpoint().port};
     }
     registry reach(asio::any_io_executor executor, std::uint16_t port, bool naive) override
     {
@@ -80,15 +75,14 @@ protected:
     void enrol(int count)
     {
         there_ = std::make_unique<enrolment>(
-            weir::registry::etcd(io_.get_executor(), {.url = at(0), .lease = test_lease()}));
+            weir::registry::etcd(io_.get_executor(), {.url = process_.url(), .lease = test_lease()}));
         for (int i = 1; i <= count; ++i) there_->add(i);
     }
-    /// The new one is another cluster, as it says itself.
     void lose_all()
     {
         process_.stop(SIGKILL);
         there_.reset();
-        std::filesystem::remove_all(home_.path() / "data");
+        process_.forget();
         process_.start();
     }
 
@@ -101,12 +95,9 @@ private:
                R"(","create_revision":"2","mod_revision":"2","version":"1","value":")" +
                to_base64(R"({"address":"10.0.0.)" + n + R"(","port":8080})") + R"("})";
     }
-    std::string at(std::size_t port) const { return "http://127.0.0.1:" + ports_[port]; }
 
     asio::io_context& io_;
-    temporary_directory home_;
-    std::vector<std::string> ports_;
-    server_process process_;
+    etcd_process process_;
     std::unique_ptr<enrolment> there_;
 };
 
@@ -114,9 +105,8 @@ private:
 
 void add_etcd(asio::io_context& io, subjects& all, std::vector<std::string>& missing)
 {
-    auto const program = find_program("WEIR_ETCD", "etcd");
-    if (program.empty()) return missing.push_back("etcd (Debian: etcd-server)");
-    add_real<etcd_subject>(io, all, program);
+    if (etcd_process::program().empty()) return missing.push_back("etcd (Debian: etcd-server)");
+    add_real<etcd_subject>(io, all);
 }
 
 }  // namespace weir::testing

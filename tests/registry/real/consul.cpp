@@ -5,8 +5,8 @@
 #include <doctest/doctest.h>
 
 #include <registry/update_and_drain.hpp>
+#include <support/consul_process.hpp>
 #include <support/real_server.hpp>
-#include <support/server_process.hpp>
 
 #include <weir/http/client.hpp>
 #include <weir/registry/consul.hpp>
@@ -18,9 +18,6 @@
 #include <signal.h>
 
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -36,73 +33,16 @@ using weir::registry::origin;
 using weir::registry::registration;
 using weir::registry::secret;
 using weir::registry::update;
+using weir::testing::consul_process;
 namespace asio = boost::asio;
 namespace http = weir::http;
 
 namespace {
 
-constexpr auto master = "aaaaaaaa-0000-0000-0000-000000000001";
-
-// A Consul on loopback ports of its own, with its data in a directory of its own.
-class server {
-public:
-    enum class kind { forgetful, persistent, guarded };
-
-    explicit server(kind k) : process_(words(k), home_.path() / "log") { start(); }
-
-    void start() { process_.start(); }
-    void stop(int signal) { process_.stop(signal); }
-
-    [[nodiscard]] std::string url() const { return "consul://127.0.0.1:" + ports_[0]; }
-    [[nodiscard]] weir::endpoint endpoint() const
-    {
-        return {.id = "consul", .host = "127.0.0.1", .port = static_cast<std::uint16_t>(std::stoi(ports_[0]))};
-    }
-    [[nodiscard]] std::string log() const { return weir::testing::end_of(home_.path() / "log"); }
-
-private:
-    std::vector<std::string> words(kind k) const
-    {
-        std::vector<std::string> all{std::getenv("WEIR_CONSUL"),
-                                     "agent",
-                                     "-bind",
-                                     "127.0.0.1",
-                                     "-client",
-                                     "127.0.0.1",
-                                     "-http-port",
-                                     ports_[0],
-                                     "-serf-lan-port",
-                                     ports_[1],
-                                     "-server-port",
-                                     ports_[2],
-                                     "-serf-wan-port",
-                                     "-1",
-                                     "-dns-port",
-                                     "-1",
-                                     "-grpc-port",
-                                     "-1"};
-        if (k == kind::forgetful)
-            all.push_back("-dev");
-        else
-            all.insert(all.end(), {"-server", "-bootstrap-expect=1", "-data-dir", (home_.path() / "data").string()});
-        if (k == kind::guarded) {
-            auto const acl = home_.path() / "acl.json";
-            std::ofstream(acl) << R"({"acl":{"enabled":true,"default_policy":"deny","tokens":{"master":")" << master
-                               << "\"}}}";
-            all.insert(all.end(), {"-config-file", acl.string()});
-        }
-        return all;
-    }
-
-    weir::testing::temporary_directory home_;
-    std::vector<std::string> ports_ = weir::testing::free_ports(3);
-    weir::testing::server_process process_;
-};
-
 // A server, a registry that talks to it, a consumer that writes down what it is told, and a lease.
 struct scene {
     asio::io_context io;
-    server consul_server;
+    consul_process consul_server;
     http::client admin{io.get_executor(), {.idle_timeout = 0s}};
     std::optional<consul> registry;
     std::optional<weir::registry::watch> watch;
@@ -111,10 +51,11 @@ struct scene {
     std::string events;
     boost::system::error_code registered;
 
-    explicit scene(server::kind k) : consul_server(k)
+    explicit scene(consul_process::kind k) : consul_server(k)
     {
+        consul_server.start();
         auto const ready = [this] {
-            auto const a = call(http::verb::get, "/v1/status/leader", "", master);
+            auto const a = call(http::verb::get, "/v1/status/leader", "", consul_process::master);
             return a && a->result_int() == 200 && a->body().size() > 4;
         };
         if (!until(ready, 60s)) FAIL("Consul does not start:\n" << consul_server.log());
@@ -257,13 +198,13 @@ registration web(std::string id)
 
 weir::testing::needs_server const needs(
     "real consul:*", "there is no Consul: WEIR_CONSUL names its program (tests/registry/consul fetches one)",
-    [] { return !weir::testing::find_program("WEIR_CONSUL", "").empty(); });
+    [] { return !consul_process::program().empty(); });
 
 }  // namespace
 
 TEST_CASE("real consul: register, beat, watch, change state, deregister")
 {
-    scene s(server::kind::forgetful);
+    scene s(consul_process::kind::forgetful);
     s.open(s.options());
     s.follow();
     CHECK(s.shows(""));  // the first answer of all is believed
@@ -307,7 +248,7 @@ TEST_CASE("real consul: register, beat, watch, change state, deregister")
 
 TEST_CASE("real consul: a lease says something else, moves, is critical while it drains, and goes")
 {
-    scene s(server::kind::forgetful);
+    scene s(consul_process::kind::forgetful);
     auto o = s.options();
     o.watch.hold = 300ms;  // that the only instance does not serve any more is doubted for so long
     s.open(o);
@@ -316,7 +257,7 @@ TEST_CASE("real consul: a lease says something else, moves, is critical while it
 
 TEST_CASE("real consul: without heartbeats the TTL turns an instance critical")
 {
-    scene s(server::kind::forgetful);
+    scene s(consul_process::kind::forgetful);
     s.open(s.options());
     s.register_directly("b");
     s.follow();
@@ -329,7 +270,7 @@ TEST_CASE("real consul: without heartbeats the TTL turns an instance critical")
 
 TEST_CASE("real consul: an instance that somebody else deregistered comes back with the next heartbeat")
 {
-    scene s(server::kind::forgetful);
+    scene s(consul_process::kind::forgetful);
     s.open(s.options());
     s.keep(web("a"));
     s.register_directly("b");
@@ -345,7 +286,7 @@ TEST_CASE("real consul: killed mid-watch and restarted without its memory: the l
 {
     for (int const signal : {SIGKILL, SIGTERM}) {
         CAPTURE(signal);
-        scene s(server::kind::forgetful);
+        scene s(consul_process::kind::forgetful);
         auto o = s.options();
         o.watch.hold = 1min;
         s.open(o);
@@ -378,7 +319,7 @@ TEST_CASE("real consul: killed mid-watch and restarted without its memory: the l
 
 TEST_CASE("real consul: killed and restarted with its memory: nobody notices but the status")
 {
-    scene s(server::kind::persistent);
+    scene s(consul_process::kind::persistent);
     s.open(s.options());
     s.keep(web("a"));
     s.register_directly("b");
@@ -397,16 +338,17 @@ TEST_CASE("real consul: killed and restarted with its memory: nobody notices but
 
 TEST_CASE("real consul: access control: what may not be seen is no empty set, and refusals are visible")
 {
-    scene s(server::kind::guarded);
+    scene s(consul_process::kind::guarded);
     // The server takes a while to have its access control ready after it has a leader.
     CHECK(s.until([&] {
         auto const a = s.call(
             http::verb::put, "/v1/acl/policy",
             R"({"Name":"web","Rules":"service \"web\" { policy = \"write\" } node_prefix \"\" { policy = \"read\" }"})",
-            master);
+            consul_process::master);
         return a && a->result_int() == 200;
     }));
-    auto const made = s.call(http::verb::put, "/v1/acl/token", R"({"Policies":[{"Name":"web"}]})", master);
+    auto const made =
+        s.call(http::verb::put, "/v1/acl/token", R"({"Policies":[{"Name":"web"}]})", consul_process::master);
     REQUIRE(made);
     auto const token = boost::json::parse(made->body()).as_object();
     auto const text = [&](char const* key) { return std::string(token.at(key).as_string()); };
@@ -416,13 +358,13 @@ TEST_CASE("real consul: access control: what may not be seen is no empty set, an
     o.token = secret(text("SecretID"));
     s.open(o);
     s.keep(web("a"));
-    s.register_directly("b", master);
+    s.register_directly("b", consul_process::master);
     s.follow();
     CHECK(s.shows("a+b+"));
 
     // The permission is taken away: the server says 200 and [].
     CHECK(s.call(http::verb::put, "/v1/acl/token/" + text("AccessorID"),
-                 R"({"AccessorID":")" + text("AccessorID") + R"(","Policies":[]})", master)
+                 R"({"AccessorID":")" + text("AccessorID") + R"(","Policies":[]})", consul_process::master)
               ->result_int() == 200);
     CHECK(s.until([&] { return s.watch->status().last_error == weir::errc::registry_refused; }, 90s));
     s.run_for(7s);  // twice the hold
@@ -432,7 +374,8 @@ TEST_CASE("real consul: access control: what may not be seen is no empty set, an
 
     // It is given back: all is well.
     CHECK(s.call(http::verb::put, "/v1/acl/token/" + text("AccessorID"),
-                 R"({"AccessorID":")" + text("AccessorID") + R"(","Policies":[{"Name":"web"}]})", master)
+                 R"({"AccessorID":")" + text("AccessorID") + R"(","Policies":[{"Name":"web"}]})",
+                 consul_process::master)
               ->result_int() == 200);
     CHECK(s.shows("a+b+", 60s));
 

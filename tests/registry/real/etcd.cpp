@@ -5,8 +5,8 @@
 #include <doctest/doctest.h>
 
 #include <registry/update_and_drain.hpp>
+#include <support/etcd_process.hpp>
 #include <support/real_server.hpp>
-#include <support/server_process.hpp>
 
 #include <weir/http/client.hpp>
 #include <weir/registry/etcd.hpp>
@@ -18,9 +18,6 @@
 #include <signal.h>
 
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -44,40 +41,10 @@ namespace json = boost::json;
 
 namespace {
 
-std::string program() { return weir::testing::find_program("WEIR_ETCD", "etcd"); }
-
-// An etcd of one member on loopback ports of its own, with its data in a directory of its own.
-class server {
-public:
-    server() { process_.start(); }
-
-    void start() { process_.start(); }
-    void stop(int signal) { process_.stop(signal); }
-    void forget() { std::filesystem::remove_all(home_.path() / "data"); }
-
-    [[nodiscard]] std::string url() const { return "etcd://127.0.0.1:" + ports_[0]; }
-    [[nodiscard]] weir::endpoint endpoint() const
-    {
-        return {.id = "etcd", .host = "127.0.0.1", .port = static_cast<std::uint16_t>(std::stoi(ports_[0]))};
-    }
-    [[nodiscard]] std::string log() const { return weir::testing::end_of(home_.path() / "log"); }
-
-private:
-    [[nodiscard]] std::string at(std::size_t port) const { return "http://127.0.0.1:" + ports_[port]; }
-
-    weir::testing::temporary_directory home_;
-    std::vector<std::string> ports_ = weir::testing::free_ports(2);
-    weir::testing::server_process process_{
-        {program(), "--data-dir", (home_.path() / "data").string(), "--listen-client-urls", at(0),
-         "--advertise-client-urls", at(0), "--listen-peer-urls", at(1), "--initial-advertise-peer-urls", at(1),
-         "--initial-cluster", "default=" + at(1)},
-        home_.path() / "log"};
-};
-
 // A server, a registry that talks to it, a consumer that writes down what it is told, and a lease.
 struct scene {
     asio::io_context io;
-    server etcd_server;
+    weir::testing::etcd_process etcd_server;
     http::client admin{io.get_executor(), {.idle_timeout = 0s}};
     std::string token;
     std::optional<etcd> registry;
@@ -87,7 +54,11 @@ struct scene {
     std::string events;
     boost::system::error_code registered;
 
-    scene() { await_server(); }
+    scene()
+    {
+        etcd_server.start();
+        await_server();
+    }
     ~scene()
     {
         watch.reset();
@@ -236,7 +207,7 @@ registration web(std::string id)
 
 weir::testing::needs_server const needs("real etcd:*",
                                         "there is no etcd: name the program in WEIR_ETCD, or install etcd-server",
-                                        [] { return !program().empty(); });
+                                        [] { return !weir::testing::etcd_process::program().empty(); });
 
 }  // namespace
 

@@ -8,14 +8,13 @@
 #include <weir/shared/etcd_store.hpp>
 #include <weir/shared/shared_limit.hpp>
 
+#include <support/etcd_process.hpp>
 #include <support/real_server.hpp>
-#include <support/server_process.hpp>
 
 #include <boost/asio/io_context.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,16 +30,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-std::string program() { return weir::testing::find_program("WEIR_ETCD", "etcd"); }
-
 struct fixture {
-    weir::testing::temporary_directory directory;
-    std::vector<std::string> ports = weir::testing::free_ports(2);
-    weir::testing::server_process server{
-        {program(), "--data-dir", (directory.path() / "data").string(), "--listen-client-urls", url(0),
-         "--advertise-client-urls", url(0), "--listen-peer-urls", url(1), "--initial-advertise-peer-urls", url(1),
-         "--initial-cluster", "default=" + url(1), "--unsafe-no-fsync"},
-        directory.path() / "log"};
+    weir::testing::etcd_process server;
     asio::io_context io{1};
     std::unique_ptr<etcd_store> store = std::make_unique<etcd_store>(io.get_executor(), options());
 
@@ -56,11 +47,10 @@ struct fixture {
         io.run_for(20ms);
     }
 
-    [[nodiscard]] std::string url(std::size_t i) const { return "http://127.0.0.1:" + ports[i]; }
     [[nodiscard]] weir::etcd_store_options options() const
     {
         weir::etcd_store_options o;
-        o.cluster.url = "etcd://127.0.0.1:" + ports[0];
+        o.cluster.url = server.url();
         return o;
     }
 
@@ -163,7 +153,7 @@ weir::shared_limit_options terms()
 
 weir::testing::needs_server const needs("real etcd limit:*",
                                         "there is no etcd: name the program in WEIR_ETCD, or install etcd-server",
-                                        [] { return !program().empty(); });
+                                        [] { return !weir::testing::etcd_process::program().empty(); });
 
 }  // namespace
 
