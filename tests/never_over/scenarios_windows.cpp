@@ -92,6 +92,26 @@ struct changes : Base {
     }
 };
 
+/// Whoever changes the limit was held up for a thousand windows, and those who ask are further on all the time.
+template <class Base>
+struct changed_late : Base {
+    static constexpr std::int64_t later = t0 + 100'000, still_later = later + 2'000;
+
+    changed_late() { this->take(later); }
+    void thread(unsigned i)
+    {
+        if (i == 0)
+            this->limiter.reconfigure({.limit = limit, .window = 100ns}, at(t0));
+        else
+            this->take(still_later), this->take(still_later);
+    }
+    std::string end()
+    {
+        this->take(still_later);
+        return Base::end();
+    }
+};
+
 template <class Base>
 struct drains : Base {
     std::size_t before = 0;
@@ -125,6 +145,7 @@ scenarios const of_windows{[](std::vector<scenario>& all) {
     all.push_back(make_scenario<edge<sliding>>("sliding_window_limiter: the edge", 3, 2));
     all.push_back(make_scenario<cancels<sliding>>("sliding_window_limiter: cancels", 3, 2));
     all.push_back(make_scenario<changes<sliding>>("sliding_window_limiter: the limit changes", 3, 2));
+    all.push_back(make_scenario<changed_late<sliding>>("sliding_window_limiter: the limit changes late", 2, 2));
     all.push_back(make_scenario<edge<log>>("sliding_window_log: the edge", 3, 2));
     all.push_back(make_scenario<cancels<log>>("sliding_window_log: cancels", 3, 2));
     all.push_back(make_scenario<changes<log>>("sliding_window_log: the limit changes", 3, 2));

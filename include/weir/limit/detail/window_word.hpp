@@ -169,15 +169,18 @@ public:
     void reconfigure(window_frame next, time_point now) noexcept
     {
         std::scoped_lock const lock{writers_};
-        auto const word = word_.load(std::memory_order_acquire);
-        auto const old = frames_[word & 1].load();
-        auto const reserved = old.instant(old.start(Counting::newest(old, word >> 8)));
         auto const index = next.since_origin(now) / next.window;
-        auto const last = next.since_origin(std::max(now, reserved)) / next.window;
         auto const reach = Counting::reach(next);
-        auto const first = std::max(index - std::min(reach / 2, index), last - std::min(2 * reach, last));
-        next.origin = next.instant(next.start(first)).time_since_epoch().count();
-        move_to(next, now);
+        move_to(
+            [&](window_frame const& old, std::uint64_t count) {
+                auto const reserved = old.instant(old.start(Counting::newest(old, count)));
+                auto const last = next.since_origin(std::max(now, reserved)) / next.window;
+                auto const first = std::max(index - std::min(reach / 2, index), last - std::min(2 * reach, last));
+                auto f = next;
+                f.origin = next.instant(next.start(first)).time_since_epoch().count();
+                return f;
+            },
+            now);
     }
 
 private:
@@ -249,7 +252,8 @@ private:
     template <bool Take>
     [[nodiscard]] answer ask(std::uint64_t n, time_point now, duration max_wait) noexcept;
     [[nodiscard]] bool rebase(time_point now) const noexcept;
-    void move_to(window_frame const& next, time_point now) const noexcept;
+    template <class FrameFor>
+    void move_to(FrameFor const& frame_for, time_point now) const noexcept;
 
     // Mutable, because whoever merely looks may be the one to bring the origin up to date.
     mutable atomic<std::uint64_t> word_{0};
@@ -296,18 +300,22 @@ bool window_word<Counting>::rebase(time_point now) const noexcept
     auto const reach = Counting::reach(f);
     if (index <= reach) return true;  // another thread did it
     f.origin = static_cast<std::int64_t>(static_cast<std::uint64_t>(f.origin) + (index - reach / 2) * f.window);
-    move_to(f, now);
+    move_to([&](auto&&...) { return f; }, now);
     return true;
 }
 
+/// Into the frame that `frame_for(old frame, count)` says: for the very count that is moved, or one that others have
+/// taken further meanwhile may lie beyond its reach.
 /// Precondition: writers_ is held.
 template <class Counting>
-void window_word<Counting>::move_to(window_frame const& next, time_point now) const noexcept
+template <class FrameFor>
+void window_word<Counting>::move_to(FrameFor const& frame_for, time_point now) const noexcept
 {
     auto word = word_.load(std::memory_order_acquire);
     auto const old = frames_[word & 1].load();
-    frames_[(word + 1) & 1].store(next);
     for (;;) {
+        auto const next = frame_for(old, word >> 8);
+        frames_[(word + 1) & 1].store(next);
         auto const count = Counting::moved(old, word >> 8, next, now);
         auto const after = count << 8 | ((word + 1) & generation);
         if (word_.compare_exchange_weak(word, after, std::memory_order_acq_rel, std::memory_order_acquire)) return;
