@@ -10,11 +10,11 @@
 #include <weir/http/server.hpp>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 
 #include <charconv>
+#include <exception>
 #include <optional>
 #include <string_view>
 
@@ -80,7 +80,9 @@ int run_order(options const& o)
         front.emplace(context.get_executor(), answer, weir::http::server_options{.port = o.port});
         say_ready(front->port());
     };
-    co_spawn(context, serve_when_open(), asio::detached);
+    co_spawn(context, serve_when_open(), [](std::exception_ptr e) {
+        if (e) std::rethrow_exception(e);
+    });
     co_spawn(context, until_parent_ends(), [&](std::exception_ptr) { context.stop(); });
     context.run();
     return 0;

@@ -8,6 +8,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/local/datagram_protocol.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include <cstdio>
@@ -26,21 +27,36 @@ namespace shop {
 
 namespace {
 
-// The asked one, or the next that nobody has.
-std::uint16_t free_port(std::uint16_t wanted)
-{
-    asio::io_context context;
-    for (std::uint32_t port = wanted; port <= 65535 && port < wanted + 100u; ++port) {
-        try {
-            auto const acceptor = listen(context.get_executor(), static_cast<std::uint16_t>(port));
-            if (port != wanted) std::printf("Port %u is in use, so the order service listens on %u.\n", wanted, port);
-            return static_cast<std::uint16_t>(port);
+// The asked port, or the next that nobody has. The order service opens it later; that shops which start at the same time
+// do not choose the same one, each claims a name for its own until this object goes.
+class front_port {
+public:
+    explicit front_port(std::uint16_t wanted)
+    {
+        for (std::uint32_t port = wanted; port <= 65535 && port < wanted + 100u; ++port) {
+            try {
+                claim_ = claim(context_, std::string(1, '\0') + "weir-shop-" + std::to_string(port));  // no file
+                (void)listen(context_.get_executor(), static_cast<std::uint16_t>(port));
+                if (port != wanted)
+                    std::printf("Port %u is in use, so the order service listens on %u.\n", wanted, port);
+                number_ = static_cast<std::uint16_t>(port);
+                return;
+            }
+            catch (boost::system::system_error const&) {
+            }
         }
-        catch (boost::system::system_error const&) {
-        }
+        throw std::runtime_error("no free port from " + std::to_string(wanted) + " on; choose another with --port");
     }
-    throw std::runtime_error("no free port from " + std::to_string(wanted) + " on; choose another with --port");
-}
+
+    [[nodiscard]] std::uint16_t number() const noexcept { return number_; }
+
+private:
+    using claim = asio::local::datagram_protocol::socket;
+
+    asio::io_context context_;
+    claim claim_{context_};
+    std::uint16_t number_ = 0;
+};
 
 // Says early what would otherwise be found out after a minute. A story that is broken off leaves no empty report.
 void check_writable(std::string const& file)
@@ -128,8 +144,8 @@ int run_story(options const& o)
     ::signal(SIGPIPE, SIG_IGN);
     check_writable(o.report);
     auto const s = make_story(o.fast);
-    auto const front = free_port(o.port);
-    auto const url = "http://127.0.0.1:" + std::to_string(front) + "/order/42";
+    front_port const front{o.port};
+    auto const url = "http://127.0.0.1:" + std::to_string(front.number()) + "/order/42";
     std::printf("The story is played %s: about %.0f s. While it runs, try  curl %s\n",
                 o.bare && o.governed ? "twice, bare and then governed" : o.bare ? "once, bare" : "once, governed",
                 (s.length() + 0.5) * (o.bare + o.governed), url.c_str());
@@ -137,7 +153,7 @@ int run_story(options const& o)
     std::vector<record> records;
     screen view{is_terminal() && !o.plain, wants_colours() && !o.plain, s, o.seed};
     try {
-        records = play(o, s, view, front);
+        records = play(o, s, view, front.number());
     }
     catch (interrupted) {
         view.close();
