@@ -107,6 +107,13 @@ public:
         tell_loop([](keeper& k) { k.stopped_ = k.stopped_ || !k.draining_; });
     }
 
+    /// On its strand, where its conversation is held.
+    void let_go(std::shared_ptr<lease_state> self) override
+    {
+        auto const strand = strand_;
+        asio::post(strand, [self = std::move(self)] {});
+    }
+
     void remove() override
     {
         tell_loop([](keeper& k) { k.stopped_ = k.removing_ = true; });

@@ -62,6 +62,8 @@ public:
     virtual void set_state(health h) = 0;
     virtual void update(registration r) = 0;
     virtual void drain(duration d) = 0;  ///< critical now, and out of the registry after `d`
+    /// Drops `self`, which is this and may be the last to hold it, where it is right to go.
+    virtual void let_go(std::shared_ptr<lease_state> self) { self.reset(); }
 
     [[nodiscard]] registration what() const
     {
@@ -112,14 +114,16 @@ public:
     }
 
     // The lease is gone.
-    void release()
+    static void release(std::shared_ptr<lease_state> s)
     {
         {
-            std::lock_guard const lock(mutex_);
-            released_ = true;
+            std::lock_guard const lock(s->mutex_);
+            s->released_ = true;
         }
-        bell.ring();
-        stop();
+        s->bell.ring();
+        s->stop();
+        auto& last = *s;
+        last.let_go(std::move(s));
     }
 
     [[nodiscard]] std::optional<event_found> next_event()
@@ -174,13 +178,13 @@ public:
     lease(lease&&) noexcept = default;
     lease& operator=(lease&& other) noexcept
     {
-        auto const old = std::exchange(state_, std::move(other.state_));
-        if (old) old->release();
+        auto old = std::exchange(state_, std::move(other.state_));
+        if (old) detail::lease_state::release(std::move(old));
         return *this;
     }
     ~lease()
     {
-        if (state_) state_->release();
+        if (state_) detail::lease_state::release(std::move(state_));
     }
 
     [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }

@@ -70,7 +70,7 @@ private:
     struct life {
         explicit life(std::shared_ptr<detail::watch_loop> w) : work(std::move(w)) {}
         life(life const&) = delete;
-        ~life() { work->stop(); }
+        ~life() { detail::watch_loop::stop(std::move(work)); }
 
         [[nodiscard]] watch subscribe(std::shared_ptr<life> const& self) const
         {

@@ -58,9 +58,13 @@ public:
         asio::co_spawn(strand_, run(shared_from_this()), [news = news_](std::exception_ptr) { news->stop(); });
     }
 
-    void stop()
+    void stop() { stop(shared_from_this()); }
+
+    /// Whoever holds it last stops it so, and it goes where its conversation is held: on its strand.
+    static void stop(std::shared_ptr<watch_loop> self)
     {
-        asio::post(strand_, [self = shared_from_this()] {
+        auto const strand = self->strand_;
+        asio::post(strand, [self = std::move(self)] {
             self->stopped_ = true;
             self->pause_.cancel();
             self->question_.cancel();
